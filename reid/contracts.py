@@ -1,0 +1,49 @@
+"""The shapes that cross floors: what loading hands to networks, networks to losses, and both to evaluation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NotRequired, TypedDict
+
+from torch import Tensor
+
+
+class Batch(TypedDict):
+    """A plain dict at run time. B images of one height and width.
+
+    On its way from a loader to the device ``image`` is (B, H, W, C) uint8; the data module's
+    ``on_after_batch_transfer`` makes it what every network reads.
+    """
+
+    image: Tensor  # (B, C, H, W) float32, normalised; C = 3, later + 36 heatmaps + 13 segments
+    identity: Tensor  # (B,) int64; 0..I-1 in training, the benchmark's own otherwise
+    camera: Tensor  # (B,) int64
+    index: Tensor  # (B,) int64; row of the list being read: removes the copies that padding makes
+    is_query: Tensor  # (B,) bool
+    attributes: dict[str, Tensor]  # name -> (B,) int64; empty for person sets
+    keypoints: NotRequired[Tensor]  # (B, 36, 3) x, y, confidence
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a network says about B images, in training and in evaluation alike."""
+
+    embedding: Tensor  # (B, D) what retrieval compares
+    pooled: Tensor  # (B, D') what metric losses see
+    logits: Tensor | None = None  # (B, I) identity scores
+    stripes: Tensor | None = None  # (B, d, S) local features
+    attributes: dict[str, Tensor] = field(default_factory=dict)  # name -> (B, A) scores
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Who is on each of N images, and which camera took it: all that ranking needs to know."""
+
+    identity: Tensor  # (N,) int64; -1 is junk, 0 a distractor where the benchmark has them
+    camera: Tensor  # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.identity)
+
+
+Loss = Callable[[Features, Batch], Tensor]  # scalar
+Distance = Callable[[Features, Features], Tensor]  # (Nq, Ng), smaller is closer

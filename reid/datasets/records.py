@@ -1,0 +1,41 @@
+"""What every benchmark is made of: a record an image, and three lists of records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+NO_ATTRIBUTES: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image of a benchmark."""
+
+    path: Path
+    identity: int  # the benchmark's own number; -1 junk, 0 distractor where the benchmark has them
+    camera: int  # 0-based
+    attributes: Mapping[str, int] = field(default_factory=lambda: NO_ATTRIBUTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A training list and the two sides of the retrieval test; identities are the benchmark's own."""
+
+    name: str
+    train: Sequence[Record]
+    query: Sequence[Record]
+    gallery: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How large one list of a benchmark is."""
+
+    images: int
+    identities: int
+    cameras: int
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "Counts":
+        return cls(len(records), len({r.identity for r in records}), len({r.camera for r in records}))
