@@ -1,0 +1,6 @@
+"""`Features` and their `Batch` in, a scalar out; a loss carries no weight, the module that sums them does."""
+
+from reid.losses.identity import IdentityLoss
+from reid.losses.triplet import TripletLoss
+
+__all__ = ["IdentityLoss", "TripletLoss"]
