@@ -1,0 +1,134 @@
+"""Checkpoints as data: weights, optimiser state and plain values, never code.
+
+A checkpoint of ours is a Lightning checkpoint with one more entry, ``reid``: the plain-value model section of the
+configuration and what its input must look like. Reading one executes nothing: tensors and plain values only are
+unpickled, and only classes of this package and of ``torch`` are built from its model section.
+"""
+
+import contextlib
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FORMAT = 1
+ALLOWED = ("reid.", "torch.nn.", "torch.optim.")
+
+
+def describe(model: Mapping[str, Any], *, image_size: Sequence[int], data: str) -> dict[str, Any]:
+    """The entry that makes a checkpoint self-describing.
+
+    Args:
+        model: the model section of the configuration, resolved to plain values.
+        image_size: (height, width) in pixels that the network was trained on.
+        data: the benchmark's name.
+    """
+    return {"format": FORMAT, "model": dict(model), "image_size": list(image_size), "data": data}
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Write all of a checkpoint or nothing: whatever stood at ``path`` before is replaced only by a complete file.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the old file is intact.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise OSError(
+            f"cannot write checkpoint {path}: {error}. Is the disk full? The file that was there before is intact;"
+            " free some space, or choose another folder with hydra.run.dir=DIR"
+        ) from error
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of ours on the CPU, without executing anything from it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint, a damaged one, or one of another program.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: checkpoints lie in <run folder>/checkpoints/")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} is not a checkpoint that can be read without executing code in it") from error
+    except Exception as error:  # damaged bytes fail anywhere: KeyError, EOFError, RuntimeError, OSError
+        raise ValueError(f"{path} is not a checkpoint, or a damaged one: {type(error).__name__}") from error
+    if not isinstance(checkpoint, dict) or "reid" not in checkpoint or "state_dict" not in checkpoint:
+        raise ValueError(
+            f"{path} holds no checkpoint of ours (no model section): published weight files are read by"
+            " model.weights=PATH, checkpoints by checkpoint=PATH or resume=PATH"
+        )
+    return checkpoint
+
+
+def network_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The network's weights alone, named as published."""
+    prefix = "network."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }
+
+
+def check_targets(section: Any, *, where: str = "model") -> None:
+    """Refuse a model section that names anything but classes of this package or of torch's nn and optim.
+
+    Raises:
+        ValueError: naming the first target that is not allowed.
+    """
+    if isinstance(section, Mapping):
+        if (target := section.get("_target_")) is not None and not _is_allowed(target):
+            raise ValueError(
+                f"the checkpoint asks to build {target!r} ({where}): only classes under {', '.join(ALLOWED)} are built"
+            )
+        for key, value in section.items():
+            check_targets(value, where=f"{where}.{key}")
+    elif isinstance(section, list | tuple):
+        for position, value in enumerate(section):
+            check_targets(value, where=f"{where}[{position}]")
+
+
+def _is_allowed(target: Any) -> bool:
+    """A class that is itself defined under an allowed module: not a function, and nothing reached through an import."""
+    if not isinstance(target, str) or not target.startswith(ALLOWED):
+        return False
+    module_name, _, class_name = target.rpartition(".")
+    try:
+        module = __import__(module_name, fromlist=[class_name])
+    except ImportError:
+        return False
+    found = getattr(module, class_name, None)
+    return isinstance(found, type) and f"{found.__module__}.".startswith(ALLOWED)
+
+
+def difference(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, prefix: str = "model") -> list[str]:
+    """What two model sections disagree about, a line each: ``key: saved -> wanted``."""
+    lines = []
+    for key in sorted(saved.keys() | wanted.keys()):
+        ours, theirs = saved.get(key), wanted.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            lines += difference(ours, theirs, prefix=f"{prefix}.{key}")
+        elif ours != theirs:
+            lines.append(f"{prefix}.{key}: {ours} -> {theirs}")
+    return lines

@@ -1,0 +1,6 @@
+"""LightningModules: the shared loop, and a thin class an architecture."""
+
+from reid.modules.osnet import OSNetModule
+from reid.modules.reid import ReIDModule
+
+__all__ = ["OSNetModule", "ReIDModule"]

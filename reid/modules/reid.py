@@ -1,0 +1,104 @@
+"""The training loop that every architecture shares: features in, named losses, a weighted sum."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from reid.contracts import Batch, Distance, Features, Loss
+from reid.evaluation import CosineDistance, EuclideanDistance
+from reid.modules.schedules import Constant
+
+
+class ReIDModule(pl.LightningModule):
+    """A network, what it is taught by, and the distances by which its features are compared.
+
+    Args:
+        network: images (B, C, H, W) -> Features.
+        losses: name -> (Features, Batch) -> scalar. Each is logged as ``train/<name>``.
+        loss_weights: name -> weight in the sum; a loss of weight 0 is not computed.
+        optimizer: parameters -> Optimizer (a partial).
+        schedule: the learning rate over time; constant if left out.
+        channels_last: keep convolutions in NHWC memory.
+        compile: run the network through ``torch.compile``.
+
+    Raises:
+        ValueError: a weight without a loss, or no loss with a weight.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        losses: Mapping[str, Loss],
+        *,
+        loss_weights: Mapping[str, float],
+        optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
+        schedule: Constant | None = None,
+        channels_last: bool = False,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        unknown = set(loss_weights) - set(losses)
+        if unknown or not any(loss_weights.values()):
+            raise ValueError(
+                f"model.loss_weights={dict(loss_weights)}: give at least one of {sorted(losses)} a weight other than 0"
+            )
+        self.network = network
+        self.losses = dict(losses)
+        self.loss_weights = {name: weight for name, weight in loss_weights.items() if weight}
+        self.make_optimizer = optimizer
+        self.schedule = schedule or Constant()
+        self.channels_last = channels_last
+        if channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if compile:
+            self.network.compile()
+        self.description: dict[str, Any] = {}  # plain values that rebuild this module; saved in checkpoints
+
+    def distances(self, *, normalize: bool = False) -> dict[str, Distance]:
+        """The distances that can rank this module's features, by name.
+
+        Args:
+            normalize: L2-normalise features before the euclidean distance.
+        """
+        return {"euclidean": EuclideanDistance(normalize=normalize), "cosine": CosineDistance()}
+
+    def forward(self, image: Tensor) -> Features:
+        """Features of (B, C, H, W) float32 images."""
+        if self.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        features: Features = self.network(image)
+        return features
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        features = self(batch["image"])
+        values = {name: self.losses[name](features, batch) for name in self.loss_weights}
+        total = torch.stack([weight * values[name] for name, weight in self.loss_weights.items()]).sum()
+        size = len(batch["identity"])
+        for name, value in {**values, "loss": total}.items():
+            self.log(f"train/{name}", value.detach(), on_step=False, on_epoch=True, batch_size=size)
+        self.log("loss", total.detach(), prog_bar=True, logger=False, batch_size=size)
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Features:
+        features: Features = self(batch["image"])
+        return features
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        if self.make_optimizer is None:
+            raise ValueError("this module was built for evaluation: give it an optimizer to train it")
+        optimizer = self.make_optimizer(self.parameters())
+        steps = max(1, int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches)
+        scheduler = self.schedule.scheduler(optimizer, steps_per_epoch=steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": self.schedule.per},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["reid"] = self.description

@@ -1,0 +1,116 @@
+"""Checkpoints are data: whole or absent, and nothing in one is ever executed."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from reid import checkpoint as ours
+from reid.checkpoint import check_targets, describe, difference, read_checkpoint, write_checkpoint
+
+MODEL = {"_target_": "reid.modules.OSNetModule", "network": {"_target_": "reid.networks.OSNet", "num_identities": 3}}
+
+
+def whole() -> dict:
+    return {"state_dict": {"network.a": torch.ones(2)}, "reid": describe(MODEL, image_size=(256, 128), data="toy")}
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "best.ckpt"
+    write_checkpoint(whole(), path)
+    read = read_checkpoint(path)
+    assert read["reid"] == {"format": 1, "model": MODEL, "image_size": [256, 128], "data": "toy"}
+    assert torch.equal(read["state_dict"]["network.a"], torch.ones(2))
+    assert ours.network_weights(read).keys() == {"a"}
+    assert [file.name for file in path.parent.iterdir()] == ["best.ckpt"]
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.ckpt"
+    write_checkpoint(whole(), path)
+    before = path.read_bytes()
+
+    def full(content: object, file: object) -> None:
+        file.write(b"half of it")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"last\.ckpt.*No space left.*intact.*hydra\.run\.dir"):
+        write_checkpoint({"state_dict": {}}, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nothing.ckpt"):
+        read_checkpoint(tmp_path / "nothing.ckpt")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"notes\.txt is not a checkpoint"):
+        read_checkpoint(path)
+
+
+def test_half_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.ckpt"
+    write_checkpoint(whole(), path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match="damaged"):
+        read_checkpoint(path)
+
+
+def test_published_weights_are_pointed_to_their_option(tmp_path: Path) -> None:
+    path = tmp_path / "osnet.pth"
+    torch.save({"conv1.conv.weight": torch.ones(1)}, path)
+    with pytest.raises(ValueError, match=r"model\.weights=PATH"):
+        read_checkpoint(path)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple:
+        return os.system, ("touch exploded",)
+
+
+def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({**whole(), "callbacks": Bomb()}, tmp_path / "evil.ckpt")
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        read_checkpoint(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_our_classes_and_torchs_are_built() -> None:
+    check_targets(MODEL)
+    check_targets({"losses": [{"_target_": "torch.nn.CrossEntropyLoss"}], "o": {"_target_": "torch.optim.Adam"}})
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "torch.load",
+        "torch.hub.load",
+        "torch.nn.modules.module.torch.load",
+        "reid.checkpoint.os.system",
+        "reid.checkpoint.Path",
+        "reid.checkpoint.tempfile.NamedTemporaryFile",
+        "reid.nothing.Here",
+        "reid.checkpoint.read_checkpoint",
+        "numpy.load",
+        3,
+    ],
+)
+def test_any_other_target_is_refused(target: object) -> None:
+    with pytest.raises(ValueError, match=r"asks to build .* \(model\.network\)"):
+        check_targets({"_target_": "reid.modules.OSNetModule", "network": {"_target_": target}})
+
+
+def test_differences_are_named() -> None:
+    other = {"_target_": MODEL["_target_"], "network": {"_target_": "reid.networks.OSNet", "num_identities": 4}}
+    assert difference(MODEL, MODEL) == []
+    assert difference(MODEL, other) == ["model.network.num_identities: 3 -> 4"]
