@@ -1,0 +1,16 @@
+"""Compose the configuration and run the task that it names."""
+
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(config: DictConfig) -> float | None:
+    """Return the task's objective (mAP), which Hydra's sweepers read."""
+    from reid.tasks import run  # here, so that `--help` does not wait for torch
+
+    return run(config)
+
+
+if __name__ == "__main__":
+    main()
