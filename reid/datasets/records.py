@@ -3,9 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-
-NO_ATTRIBUTES: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +12,7 @@ class Record:
     path: Path
     identity: int  # the benchmark's own number; -1 junk, 0 distractor where the benchmark has them
     camera: int  # 0-based
-    attributes: Mapping[str, int] = field(default_factory=lambda: NO_ATTRIBUTES)
+    attributes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,87 @@
+"""Market-1501 (Zheng et al., ICCV 2015) and whatever else lies in its folders and file names."""
+
+import os
+import re
+from pathlib import Path
+
+from reid.datasets.records import Benchmark, Record
+
+RELEASE = "Market-1501-v15.09.15"
+FOLDERS = ("bounding_box_train", "query", "bounding_box_test")  # train, query, gallery
+JUNK = -1  # boxes that show nobody well; the official protocol leaves them out
+PATTERN = re.compile(r"(-?\d+)_c(\d)")  # 0002_c1s1_000451_03.jpg: identity 2, camera 1
+
+
+def read_market1501(
+    root: Path, *, name: str = "market1501", identities: range = range(1502), cameras: range = range(1, 7)
+) -> Benchmark:
+    """The benchmark below ``root``: no junk, distractors (identity 0) in the gallery, cameras from 0.
+
+    Args:
+        root: holds ``market1501/Market-1501-v15.09.15/``, ``Market-1501-v15.09.15/``, ``market1501/``, or
+            itself the three folders of images.
+        name: of the benchmark, and of its folder in place of ``market1501``.
+        identities, cameras: that file names may state.
+
+    Raises:
+        FileNotFoundError: no such folder, one of the three is missing, or one has no image.
+        ValueError: a file name that does not fit.
+    """
+    folder = find_folder(root, name=name)
+    lists = [read_folder(folder / part, identities=identities, cameras=cameras) for part in FOLDERS]
+    return Benchmark(name, *lists)
+
+
+def find_folder(root: Path, *, name: str) -> Path:
+    """The first accepted place that has the three folders; or an error that says what there is instead."""
+    places = [root / name / RELEASE, root / RELEASE, root / name, root]
+    for place in places:
+        if all((place / part).is_dir() for part in FOLDERS):
+            return place
+    remedy = f"Set paths.data=DIR (or the environment variable REID_DATA) to the folder that holds {name}/."
+    for place in places:
+        if missing := [part for part in FOLDERS if not (place / part).is_dir()]:
+            if len(missing) == len(FOLDERS):
+                continue
+            raise FileNotFoundError(
+                f"{name} in {place} is not whole: {', '.join(missing)} is missing, there is {seen_in(place)}."
+                " Copy it again."
+            )
+    nearest = next((place for place in places if place.is_dir()), None)
+    there = f"{nearest} holds {seen_in(nearest)}" if nearest else f"{root} does not exist"
+    raise FileNotFoundError(
+        f"{name} was not found: {there}. A folder with {', '.join(FOLDERS)} was looked for in"
+        f" {', '.join(map(str, places))}. {remedy}"
+    )
+
+
+def seen_in(folder: Path) -> str:
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in os.scandir(folder))
+    return ", ".join([*names[:10], *([f"{len(names) - 10} more"] if len(names) > 10 else [])]) or "nothing"
+
+
+def read_folder(folder: Path, *, identities: range, cameras: range) -> list[Record]:
+    """The images of a folder by name, without junk, other files (``Thumbs.db``) and hidden ones."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".jpg"))
+    names = [name for name in names if not name.startswith(".")]
+    records, strangers = [], []
+    for name in names:
+        match = PATTERN.match(name)
+        identity, camera = (int(match[1]), int(match[2])) if match else (JUNK, -1)
+        if not match or camera not in cameras or (identity != JUNK and identity not in identities):
+            strangers.append(name)
+        elif identity != JUNK:
+            records.append(Record(folder / name, identity, camera - cameras.start))
+    if strangers:
+        raise ValueError(
+            f"{len(strangers)} of {len(names)} images in {folder} are not named IDENTITY_cCAMERA....jpg with"
+            f" identity -1 or {identities.start} to {identities.stop - 1} and camera {cameras.start} to"
+            f" {cameras.stop - 1}: {', '.join(strangers[:5])}. Move them elsewhere, or choose the benchmark"
+            " that they belong to with data=NAME."
+        )
+    if not records:
+        raise FileNotFoundError(
+            f"{folder} has no images (*.jpg), there is {seen_in(folder)}. Copy the benchmark again."
+        )
+    return records
