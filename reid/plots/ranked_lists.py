@@ -1,0 +1,216 @@
+"""The contact sheet: the head of the ranked list of the best, typical and worst queries."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from reid.plots.style import BLUE, DPI, FAINT, GREEN, INK, RED, SOFT, STYLE, write_png
+
+Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
+
+PLACES = 10
+CELL_AREA = 64 * 128  # pixels: Market1501 as it is, and a sheet of nine queries below 2 MB
+MARGIN, HEAD, GAP, FRAME = (
+    24,
+    150,
+    10,
+    4,
+)  # pixels: sheet's edge, a row's head, between cells, a frame's width
+LINE, HEADING, CAPTION, KEY = 30, 44, 30, 56  # pixels of height; a line is one of the title's
+KEY_WIDTH, LETTER = 370, 18  # pixels; a letter is one of the title's
+TICK, CROSS = "✓", "✗"
+MISSING = "#C3C9D0"
+
+
+@dataclass(frozen=True)
+class RankedList:
+    """A query and its nearest gallery images."""
+
+    title: str  # whom or what the query shows
+    query: Path
+    gallery: Sequence[Path]  # nearest first; the first ten are shown
+    match: Sequence[bool]  # which of them show the query's identity
+    average_precision: float  # a fraction
+    group: str = ""  # heading over consecutive lists that share it
+    camera: str = ""  # of the query
+    cameras: Sequence[str] = ()  # of the gallery images; empty, or one each
+
+    def __post_init__(self) -> None:
+        if len(self.match) != len(self.gallery) or len(self.cameras) not in (0, len(self.gallery)):
+            raise ValueError(
+                f"{self.title}: {len(self.gallery)} gallery images with {len(self.match)} matches and "
+                f"{len(self.cameras)} cameras; give one match per image, and cameras for all or none"
+            )
+
+
+def choose_queries(average_precision: ArrayLike, *, count: int = 3) -> dict[str, list[int]]:
+    """Rows of the best, typical and worst queries, the most fitting first; no row twice.
+
+    Best have the highest AP, worst the lowest, typical the nearest to the median of all. Fewer than
+    ``3 * count`` scored queries are shared out, the best served first, then the worst.
+
+    Args:
+        average_precision: (Nq,); NaN is a query that was not scored, and is never chosen.
+    """
+    ap = np.asarray(average_precision, dtype=np.float64)
+    # A good model has many queries of AP 1, and neighbours show one person: ties are mixed, in a fixed way.
+    rows = np.random.default_rng(0).permutation(len(ap))
+    rows = rows[~np.isnan(ap[rows])]
+    rows = rows[np.argsort(-ap[rows], kind="stable")]
+    best = min(count, -(-len(rows) // 3))
+    worst = min(count, -(-(len(rows) - best) // 2))
+    middle = rows[best : len(rows) - worst]
+    if len(middle):
+        middle = middle[np.argsort(np.abs(ap[middle] - np.median(ap[rows])), kind="stable")]
+    return {
+        "best": rows[:best].tolist(),
+        "typical": middle[:count].tolist(),
+        "worst": rows[::-1][:worst].tolist(),
+    }
+
+
+@rc_context(STYLE)
+def plot_ranked_lists(lists: Sequence[RankedList], path: Path, *, title: str = "") -> Path:
+    """A row a query: its image in blue, then the ten nearest, green and ticked or red and crossed.
+
+    Images keep their shape in cells of one size; one that cannot be read is a grey cell that says so.
+
+    Raises:
+        ValueError: without lists.
+    """
+    if not lists:
+        raise ValueError("0 ranked lists to plot: give at least one query that was scored")
+    images = {file: read_rgb(file) for one in lists for file in (one.query, *one.gallery[:PLACES])}
+    width, height = cell_size([image for image in images.values() if image is not None])
+    grid = Grid(width, height, places=max(len(one.gallery[:PLACES]) for one in lists))
+    groups = [(name, list(members)) for name, members in groupby(lists, key=lambda one: one.group)]
+    lines = textwrap.wrap(title, (grid.right - MARGIN) // LETTER)
+    top = MARGIN + LINE * len(lines) + (GAP if lines else 0)
+    bottom = top + HEADING * len(groups) + grid.row * len(lists)
+    sheet = Sheet(grid.right + MARGIN, bottom + KEY)
+    sheet.write(MARGIN, MARGIN, "\n".join(lines), va="top", size=12, weight="bold")
+    y = top
+    for name, members in groups:
+        draw_heading(sheet, grid, name, y=y)
+        y += HEADING
+        for one in members:
+            draw_list(sheet, grid, one, images, y=y)
+            y += grid.row
+    for x, colour, text in ((0, GREEN, f"{TICK} same identity"), (180, RED, f"{CROSS} another identity")):
+        sheet.write(grid.x(0) - FRAME + x, bottom + KEY / 2, text, size=8, color=colour, va="center")
+    sheet.figure.figimage(sheet.pixels)
+    return write_png(sheet.figure, path)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where cells stand, in pixels; place 0 is the query, place k the k-th nearest gallery image."""
+
+    width: int  # of a cell
+    height: int
+    places: int  # of the longest list
+
+    def x(self, place: int) -> int:
+        """The left side of the image in a cell."""
+        return MARGIN + HEAD + FRAME + place * (self.width + 2 * FRAME + GAP) + (2 * GAP if place else 0)
+
+    @property
+    def right(self) -> int:
+        """The right side of the last column, or of the key below."""
+        return max(self.x(self.places) + self.width + FRAME, self.x(0) + KEY_WIDTH)
+
+    @property
+    def row(self) -> int:
+        """The height of frames, image and caption."""
+        return self.height + 2 * FRAME + CAPTION
+
+
+class Sheet:
+    """A white page on which pixels and texts are placed alike: x to the right and y down, in pixels."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        # The renderer rounds inches x dpi down: half a pixel more keeps the size whole.
+        self.figure = Figure(figsize=((width + 0.5) / DPI, (height + 0.5) / DPI))
+        self.pixels: Pixels = np.full((height, width, 3), 255, np.uint8)
+
+    def fill(self, x: int, y: int, colour: str, *, size: tuple[int, int]) -> None:
+        """A rectangle of (width, height) and one colour."""
+        self.pixels[y : y + size[1], x : x + size[0]] = np.rint(255 * np.array(to_rgb(colour)))
+
+    def write(self, x: float, y: float, text: str, **style: Any) -> None:
+        """A text by matplotlib's words of alignment and font."""
+        self.figure.text(x / self.width, 1 - y / self.height, text, **style)
+
+
+def draw_heading(sheet: Sheet, grid: Grid, name: str, *, y: int) -> None:
+    """A group's name and, on the same line, what each column holds."""
+    line = y + HEADING - 14
+    sheet.write(MARGIN, line, name, va="baseline", size=11, weight="bold")
+    for place in range(grid.places + 1):
+        middle = grid.x(place) + grid.width / 2
+        sheet.write(middle, line, str(place or "query"), va="baseline", ha="center", size=8, color=SOFT)
+    sheet.fill(MARGIN, line + 7, FAINT, size=(sheet.width - 2 * MARGIN, 1))
+
+
+def draw_list(
+    sheet: Sheet, grid: Grid, one: RankedList, images: Mapping[Path, Pixels | None], *, y: int
+) -> None:
+    """One query's row from ``y`` down: its AP and title, its image, and the images found."""
+    sheet.write(MARGIN, y + 4, f"AP {100 * one.average_precision:.1f} %", va="top", size=10, weight="bold")
+    title = "\n".join(textwrap.wrap(one.title, 16, max_lines=3, placeholder="…"))
+    sheet.write(MARGIN, y + 32, title, va="top", size=8, color=SOFT, linespacing=1.3)
+    marks = [(GREEN, TICK) if matches else (RED, CROSS) for matches in one.match[:PLACES]]
+    cells = zip(
+        (one.query, *one.gallery),
+        [(BLUE, ""), *marks],
+        (one.camera, *(one.cameras or [""] * len(marks))),
+        strict=False,  # the gallery may be longer than what is shown
+    )
+    for place, (file, (colour, mark), camera) in enumerate(cells):
+        draw_cell(sheet, grid, images[file], x=grid.x(place), y=y + FRAME, colour=colour)
+        caption = (grid.x(place) + grid.width / 2, y + grid.row - CAPTION / 2 - 1)
+        sheet.write(*caption, f"{mark} {camera}".strip(), va="center", ha="center", size=7.5, color=colour)
+
+
+def draw_cell(sheet: Sheet, grid: Grid, image: Pixels | None, *, x: int, y: int, colour: str) -> None:
+    """An image as large as its cell allows, in a frame around the cell."""
+    width, height = grid.width, grid.height
+    sheet.fill(x - FRAME, y - FRAME, colour, size=(width + 2 * FRAME, height + 2 * FRAME))
+    sheet.fill(x, y, MISSING if image is None else FAINT, size=(width, height))
+    if image is None:
+        sheet.write(x + width / 2, y + height / 2, "no image", va="center", ha="center", size=6, color=INK)
+        return
+    scale = min(width / image.shape[1], height / image.shape[0])
+    w, h = max(1, round(scale * image.shape[1])), max(1, round(scale * image.shape[0]))
+    x, y = x + (width - w) // 2, y + (height - h) // 2
+    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    sheet.pixels[y : y + h, x : x + w] = cv2.resize(image, (w, h), interpolation=smooth)
+
+
+def cell_size(images: Sequence[Pixels]) -> tuple[int, int]:
+    """(width, height) of cells of one area and of the images' usual shape, within reason."""
+    aspect = np.median([image.shape[1] / image.shape[0] for image in images]) if images else 0.5
+    aspect = float(np.clip(aspect, 0.4, 2.0))
+    return round(sqrt(CELL_AREA * aspect)), round(sqrt(CELL_AREA / aspect))
+
+
+def read_rgb(path: Path) -> Pixels | None:
+    """(H, W, 3) uint8, or None where there is no image to be read."""
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError:
+        return None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    return None if image is None else np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)
