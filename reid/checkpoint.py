@@ -1,8 +1,8 @@
 """Checkpoints as data: weights, optimiser state and plain values, never code.
 
-A checkpoint of ours is a Lightning checkpoint with one more entry, ``reid``: the plain-value model section of the
-configuration and what its input must look like. Reading one executes nothing: tensors and plain values only are
-unpickled, and only classes of this package and of ``torch`` are built from its model section.
+A checkpoint of ours is a Lightning checkpoint with one more entry, ``reid``: the plain-value model section of
+the configuration and what its input must look like. Reading one executes nothing: only tensors and plain
+values are unpickled, and only classes of this package and of ``torch`` are built from its model section.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def describe(model: Mapping[str, Any], *, image_size: Sequence[int], data: str) 
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """Write all of a checkpoint or nothing: whatever stood at ``path`` before is replaced only by a complete file.
+    """Write all of a checkpoint or nothing: what stood at ``path`` is replaced only by a complete file.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file is intact.
@@ -49,8 +49,8 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise OSError(
-            f"cannot write checkpoint {path}: {error}. Is the disk full? The file that was there before is intact;"
-            " free some space, or choose another folder with hydra.run.dir=DIR"
+            f"cannot write checkpoint {path}: {error}. Is the disk full? The file that was there before is"
+            " intact; free some space, or choose another folder with hydra.run.dir=DIR"
         ) from error
     except BaseException:
         with contextlib.suppress(OSError):
@@ -70,7 +70,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ValueError(f"{path} is not a checkpoint that can be read without executing code in it") from error
+        raise ValueError(
+            f"{path} is not a checkpoint that can be read without executing code in it"
+        ) from error
     except Exception as error:  # damaged bytes fail anywhere: KeyError, EOFError, RuntimeError, OSError
         raise ValueError(f"{path} is not a checkpoint, or a damaged one: {type(error).__name__}") from error
     if not isinstance(checkpoint, dict) or "reid" not in checkpoint or "state_dict" not in checkpoint:
@@ -100,7 +102,8 @@ def check_targets(section: Any, *, where: str = "model") -> None:
     if isinstance(section, Mapping):
         if (target := section.get("_target_")) is not None and not _is_allowed(target):
             raise ValueError(
-                f"the checkpoint asks to build {target!r} ({where}): only classes under {', '.join(ALLOWED)} are built"
+                f"the checkpoint asks to build {target!r} ({where}): only classes under"
+                f" {', '.join(ALLOWED)} are built"
             )
         for key, value in section.items():
             check_targets(value, where=f"{where}.{key}")
@@ -110,7 +113,7 @@ def check_targets(section: Any, *, where: str = "model") -> None:
 
 
 def _is_allowed(target: Any) -> bool:
-    """A class that is itself defined under an allowed module: not a function, and nothing reached through an import."""
+    """A class defined under an allowed module: no function, and nothing that a module merely imports."""
     if not isinstance(target, str) or not target.startswith(ALLOWED):
         return False
     module_name, _, class_name = target.rpartition(".")

@@ -9,11 +9,17 @@ import torch
 from reid import checkpoint as ours
 from reid.checkpoint import check_targets, describe, difference, read_checkpoint, write_checkpoint
 
-MODEL = {"_target_": "reid.modules.OSNetModule", "network": {"_target_": "reid.networks.OSNet", "num_identities": 3}}
+MODEL = {
+    "_target_": "reid.modules.OSNetModule",
+    "network": {"_target_": "reid.networks.OSNet", "num_identities": 3},
+}
 
 
 def whole() -> dict:
-    return {"state_dict": {"network.a": torch.ones(2)}, "reid": describe(MODEL, image_size=(256, 128), data="toy")}
+    return {
+        "state_dict": {"network.a": torch.ones(2)},
+        "reid": describe(MODEL, image_size=(256, 128), data="toy"),
+    }
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -43,7 +49,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nothing.ckpt"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.ckpt"):
         read_checkpoint(tmp_path / "nothing.ckpt")
 
 
@@ -85,7 +91,9 @@ def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path, monkeypatch: pytes
 
 def test_our_classes_and_torchs_are_built() -> None:
     check_targets(MODEL)
-    check_targets({"losses": [{"_target_": "torch.nn.CrossEntropyLoss"}], "o": {"_target_": "torch.optim.Adam"}})
+    check_targets(
+        {"losses": [{"_target_": "torch.nn.CrossEntropyLoss"}], "o": {"_target_": "torch.optim.Adam"}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +119,9 @@ def test_any_other_target_is_refused(target: object) -> None:
 
 
 def test_differences_are_named() -> None:
-    other = {"_target_": MODEL["_target_"], "network": {"_target_": "reid.networks.OSNet", "num_identities": 4}}
+    other = {
+        "_target_": MODEL["_target_"],
+        "network": {"_target_": "reid.networks.OSNet", "num_identities": 4},
+    }
     assert difference(MODEL, MODEL) == []
     assert difference(MODEL, other) == ["model.network.num_identities: 3 -> 4"]

@@ -1,4 +1,4 @@
-"""Every option of every group composes and builds, found by listing conf/: a new yaml is covered once it exists."""
+"""Every option of every group composes and builds, found by listing conf/: a new yaml is covered at once."""
 
 from pathlib import Path
 
@@ -20,7 +20,9 @@ GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
 
 
 def options(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem != "default" or group == "callbacks")
+    return sorted(
+        path.stem for path in (CONF / group).glob("*.yaml") if path.stem != "default" or group == "callbacks"
+    )
 
 
 def composed(*sentence: str) -> DictConfig:
@@ -32,8 +34,9 @@ def composed(*sentence: str) -> DictConfig:
 
 
 def test_every_group_is_known_here() -> None:
-    known = "callbacks data experiment logger model optimizer schedule task trainer transforms".split()
-    assert sorted(path.name for path in CONF.iterdir() if path.is_dir()) == known
+    known = {"callbacks", "data", "experiment", "logger", "model"}
+    known |= {"optimizer", "schedule", "task", "trainer", "transforms"}
+    assert {path.name for path in CONF.iterdir() if path.is_dir()} == known
 
 
 @pytest.mark.parametrize("name", options("task"))
@@ -118,7 +121,7 @@ def test_an_experiment_states_source_and_result(name: str) -> None:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_sentence_means_what_it_meant(path: Path) -> None:
-    """Each golden file holds its sentence and what it must resolve to; figures come from the published recipes."""
+    """A golden file holds a sentence and what it must resolve to; its figures are the published recipes'."""
     golden = OmegaConf.load(path)
     config = composed(*golden.sentence)
     for key, value in golden.expect.items():

@@ -62,6 +62,7 @@ def test_a_file_says_what_it_is_for(path: Path) -> None:
 
 
 def test_help_waits_for_nothing_heavy() -> None:
-    code = "import sys, run; print(sorted({'torch', 'pytorch_lightning', 'albumentations', 'cv2'} & set(sys.modules)))"
+    heavy = {"torch", "pytorch_lightning", "albumentations", "cv2"}
+    code = f"import sys, run; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -46,7 +46,8 @@ class ReIDModule(pl.LightningModule):
         unknown = set(loss_weights) - set(losses)
         if unknown or not any(loss_weights.values()):
             raise ValueError(
-                f"model.loss_weights={dict(loss_weights)}: give at least one of {sorted(losses)} a weight other than 0"
+                f"model.loss_weights={dict(loss_weights)}: give at least one of {sorted(losses)} a weight"
+                " other than 0"
             )
         self.network = network
         self.losses = dict(losses)
@@ -85,7 +86,7 @@ class ReIDModule(pl.LightningModule):
         self.log("loss", total.detach(), prog_bar=True, logger=False, batch_size=size)
         return total
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Features:
+    def validation_step(self, batch: Batch, batch_idx: int) -> Features:  # type: ignore[override]
         features: Features = self(batch["image"])
         return features
 
@@ -93,7 +94,9 @@ class ReIDModule(pl.LightningModule):
         if self.make_optimizer is None:
             raise ValueError("this module was built for evaluation: give it an optimizer to train it")
         optimizer = self.make_optimizer(self.parameters())
-        steps = max(1, int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches)
+        # of the data module, as the trainer makes its loaders only after a checkpoint has restored its progress
+        batches = len(self.trainer.datamodule.train_batches())  # type: ignore[attr-defined]
+        steps = -(-batches // self.trainer.accumulate_grad_batches)
         scheduler = self.schedule.scheduler(optimizer, steps_per_epoch=steps)
         return {
             "optimizer": optimizer,

@@ -1,7 +1,7 @@
 """Learning-rate schedules in closed form: a factor of the initial rate for each moment of training.
 
-A closed form has no state, so a resumed run continues with the very same rates. Epochs count from 0, the epochs of a
-frozen start (OSNet's fixbase) included, as the published recipes do.
+A closed form has no state, so a resumed run continues with the very same rates. Epochs count from 0, those
+of a frozen start (OSNet's fixbase) included, as the published recipes do.
 """
 
 import math
@@ -37,7 +37,7 @@ class Constant:
     def factor(self, epoch: float) -> float:
         """What the initial rate is multiplied by at ``epoch``, a fraction where ``per`` is "step".
 
-        A warm-up per epoch reaches the full rate in its last epoch + 1: rates 1/n, 2/n, ... so that none is 0.
+        A warm-up per epoch takes the rates 1/n, 2/n, ..., 1, so that no epoch is spent at 0.
         """
         if epoch < self.warmup_epochs:
             reached = epoch + 1 if self.per == "epoch" else epoch
@@ -53,7 +53,9 @@ class Constant:
 class Step(Constant):
     """Multiplied by ``gamma`` every so many epochs (torchreid's single_step)."""
 
-    def __init__(self, every: int, *, gamma: float = 0.1, warmup_epochs: float = 0, per: Per = "epoch") -> None:
+    def __init__(
+        self, every: int, *, gamma: float = 0.1, warmup_epochs: float = 0, per: Per = "epoch"
+    ) -> None:
         super().__init__(warmup_epochs=warmup_epochs, per=per)
         if every < 1:
             raise ValueError(f"schedule.every={every}: use 1 or more epochs")
@@ -85,14 +87,14 @@ class Cosine(Constant):
         self, epochs: int, *, final: float = 0.0, warmup_epochs: float = 0, per: Per = "epoch"
     ) -> None:
         super().__init__(warmup_epochs=warmup_epochs, per=per)
-        if epochs <= warmup_epochs:
+        if epochs < warmup_epochs:
             raise ValueError(
-                f"schedule.warmup_epochs={warmup_epochs} leaves nothing of {epochs} epochs: use fewer, or raise"
-                " trainer.max_epochs"
+                f"schedule.warmup_epochs={warmup_epochs} leaves nothing of {epochs} epochs: use fewer, or"
+                " raise trainer.max_epochs"
             )
         self.epochs = epochs
         self.final = final
 
     def after_warmup(self, epoch: float) -> float:
-        done = min(1.0, (epoch - self.warmup_epochs) / (self.epochs - self.warmup_epochs))
+        done = min(1.0, (epoch - self.warmup_epochs) / max(1e-9, self.epochs - self.warmup_epochs))
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * done))

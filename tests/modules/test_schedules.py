@@ -53,7 +53,14 @@ def test_warmup_per_step_then_cosine_is_aligned_reids() -> None:
 
 
 def test_warmup_per_epoch_never_wastes_an_epoch_at_zero() -> None:
-    assert rates(Constant(warmup_epochs=4), initial=1.0, epochs=6, steps_per_epoch=1) == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert rates(Constant(warmup_epochs=4), initial=1.0, epochs=6, steps_per_epoch=1) == [
+        0.25,
+        0.5,
+        0.75,
+        1,
+        1,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_warmup_per_epoch_never_wastes_an_epoch_at_zero() -> None:
         (lambda: Constant(per="batch"), "schedule.per='batch'"),  # type: ignore[arg-type]
         (lambda: Constant(warmup_epochs=-1), "schedule.warmup_epochs=-1"),
         (lambda: Step(0), "schedule.every=0"),
-        (lambda: Cosine(5, warmup_epochs=5), "raise trainer.max_epochs"),
+        (lambda: Cosine(5, warmup_epochs=6), "raise trainer.max_epochs"),
     ],
 )
 def test_mistakes_are_named(build, words: str) -> None:

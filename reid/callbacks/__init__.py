@@ -1,0 +1,22 @@
+"""What happens around the training loop: figures, checkpoints, freezing, stopping."""
+
+from reid.callbacks.checkpoints import BestAndLast
+from reid.callbacks.divergence import StopOnDivergence
+from reid.callbacks.epoch_table import EpochTable
+from reid.callbacks.freezing import FrozenStart
+from reid.callbacks.interruption import SaveOnInterrupt
+from reid.callbacks.random_state import RandomState
+from reid.callbacks.retrieval import Retrieval, RetrievalMetrics
+from reid.callbacks.throughput import Throughput
+
+__all__ = [
+    "BestAndLast",
+    "EpochTable",
+    "FrozenStart",
+    "RandomState",
+    "Retrieval",
+    "RetrievalMetrics",
+    "SaveOnInterrupt",
+    "StopOnDivergence",
+    "Throughput",
+]

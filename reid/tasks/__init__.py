@@ -1,0 +1,43 @@
+"""The tasks that a sentence can name, and how a run ends: the only readers of the configuration."""
+
+import logging
+import os
+import sys
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from hydra.utils import get_method
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+log = logging.getLogger(__name__)
+
+MISTAKES = (ValueError, OSError, MisconfigurationException, HydraException, OmegaConfBaseException)
+
+
+def run(config: DictConfig) -> float | None:
+    """Run the task that the configuration names and return its objective.
+
+    A user's mistake ends the program with one line and status 1, Ctrl-C with status 130; HYDRA_FULL_ERROR=1
+    shows the traceback instead.
+    """
+    try:
+        objective: float | None = get_method(config.task.run)(config)
+    except KeyboardInterrupt:
+        log.warning("Interrupted.")
+        sys.exit(130)
+    except MISTAKES as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1" or HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        log.error(f"Error: {one_line(error)}")
+        sys.exit(1)
+    return objective
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, without the layers that merely passed it on."""
+    while isinstance(error, HydraException) and error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__

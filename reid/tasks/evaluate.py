@@ -1,0 +1,72 @@
+"""task=evaluate: a checkpoint's figures on a benchmark."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from reid.checkpoint import difference, read_checkpoint
+from reid.tasks.build import build_datamodule, build_trainer, model_section, trained_module
+from reid.tasks.report import leave_results
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(config: DictConfig) -> float:
+    """Evaluate ``checkpoint`` on the configured benchmark.
+
+    The model and its image size are the checkpoint's own; ``model=`` on the command line is compared with it,
+    ``data.image_size=`` overrules it.
+
+    Returns:
+        mAP, a fraction.
+    """
+    if config.checkpoint is None:
+        raise ValueError("task=evaluate needs checkpoint=PATH, for example outputs/.../checkpoints/best.ckpt")
+    folder = Path(config.paths.output)
+    checkpoint = read_checkpoint(Path(config.checkpoint))
+    check_model(checkpoint, config)
+    module = trained_module(checkpoint, config)
+    datamodule = build_datamodule(
+        config, image_size=None if was_given("data.image_size") else checkpoint["reid"]["image_size"]
+    )
+    retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
+    trainer = build_trainer(config, [retrieval])
+    if trainer.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    trainer.validate(module, datamodule, verbose=False)
+    if not trainer.is_global_zero:
+        return float(trainer.callback_metrics["val/mAP"])
+    figures = leave_results(
+        config, retrieval.result, datamodule, trainer, extra={"checkpoint": str(config.checkpoint)}
+    )
+    return float(figures["mAP"])
+
+
+def was_given(key: str) -> bool:
+    """Whether the command line sets ``key``."""
+    return any(
+        override.lstrip("+~").partition("=")[0] == key for override in HydraConfig.get().overrides.task
+    )
+
+
+def check_model(checkpoint: dict[str, Any], config: DictConfig) -> None:
+    """Refuse a model named on the command line that is not the checkpoint's.
+
+    Raises:
+        ValueError: with what differs.
+    """
+    saved = checkpoint["reid"]["model"]
+    if not was_given("model"):
+        return
+    # how many identities the classifier knows is the training set's affair
+    lines = [line for line in difference(saved, model_section(config)) if ".num_identities" not in line]
+    if lines:
+        raise ValueError(
+            f"checkpoint={config.checkpoint} is of another model: {saved.get('name')}, not"
+            f" {config.model.name} ({'; '.join(lines[:4])}); leave model= out, the checkpoint knows its own"
+        )

@@ -1,0 +1,63 @@
+"""What this machine is good at, and settings that make the most of it."""
+
+import ctypes
+import logging
+import platform
+import sys
+
+import torch
+from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+
+def has_bf16_units() -> bool:
+    """Whether the CPU multiplies bfloat16 natively: in software it would be slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+def precision(wanted: str, *, accelerator: str) -> str:
+    """Lightning's name for the precision that "auto" stands for on this machine."""
+    if wanted != "auto":
+        return wanted
+    if accelerator == "cpu":
+        return "bf16-mixed" if has_bf16_units() else "32-true"
+    return "16-mixed"
+
+
+def reuse_memory() -> bool:
+    """Let glibc keep what it frees: else every batch maps its activations anew and faults in each page.
+
+    Returns:
+        Whether the C library has the setting (glibc only).
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return False
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
+    libc = ctypes.CDLL("libc.so.6")
+    return bool(
+        libc.mallopt(mmap_max, 0) and libc.mallopt(trim_threshold, 2**31 - 1) and libc.mallopt(top_pad, 2**28)
+    )
+
+
+def check_accelerator(trainer: DictConfig) -> None:
+    """Refuse a trainer whose device is not there.
+
+    Raises:
+        ValueError: no GPU, or too few.
+    """
+    if trainer.accelerator not in ("cuda", "gpu"):
+        return
+    found = torch.cuda.device_count()
+    wanted = trainer.devices if isinstance(trainer.devices, int) else len(trainer.devices)
+    if found == 0:
+        raise ValueError(
+            f"trainer.accelerator={trainer.accelerator} needs an NVIDIA GPU, torch {torch.__version__} sees"
+            " none: use trainer=cpu, or install a CUDA build of torch and check nvidia-smi"
+        )
+    if wanted > found:
+        raise ValueError(
+            f"trainer.devices={wanted}, but {found} GPUs are visible: set trainer.devices={found}, or"
+            " CUDA_VISIBLE_DEVICES"
+        )

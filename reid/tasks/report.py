@@ -1,0 +1,132 @@
+"""What a run leaves: metrics.json, the pictures, and a table on the terminal."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig, OmegaConf
+
+from reid.callbacks import Retrieval
+from reid.datamodules import ReIDDataModule
+from reid.evaluation import average_precision, cmc
+from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists
+
+FIGURES = ("mAP", "mINP", "rank")  # what the table shows, in per cent
+
+
+def leave_results(
+    config: DictConfig,
+    result: Retrieval | None,
+    datamodule: ReIDDataModule,
+    trainer: pl.Trainer,
+    *,
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write metrics.json and plots/, show the table, and hand both to the loggers.
+
+    Returns:
+        The content of metrics.json: figures of ``evaluation.distance``; those of others under their names.
+    """
+    assert result is not None, "no validation was run"
+    folder = Path(config.paths.output)
+    primary = config.evaluation.distance
+    figures = {
+        **result.metrics[primary],
+        **extra,
+        "evaluation_seconds": result.seconds,
+        "distance": primary,
+        **{name: metrics for name, metrics in result.metrics.items() if name != primary},
+    }
+    write_json(figures, folder / "metrics.json")
+    pictures = draw(result, primary, datamodule, folder / "plots")
+    rows = {f"{datamodule.name}, {name}": metrics for name, metrics in result.metrics.items()}
+    if config.published is not None:
+        published = OmegaConf.to_container(config.published)
+        assert isinstance(published, dict)
+        rows[f"published ({published.pop('source')})"] = published  # type: ignore[assignment]
+    sys.stdout.write(f"{table(rows)}\n{footnote(figures, folder)}\n")
+    for logger in trainer.loggers:
+        logger.log_metrics(
+            {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
+        )
+        if hasattr(logger, "log_image"):  # wandb
+            for picture in pictures:
+                logger.log_image(key=picture.stem, images=[str(picture)])
+    return figures
+
+
+def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Path) -> list[Path]:
+    """The CMC curve and the contact sheet of ranked lists."""
+    ranking = result.rankings[primary]
+    curves = {name: cmc(each, min(20, each.gallery_size)).tolist() for name, each in result.rankings.items()}
+    pictures = [
+        plot_cmc(
+            curves,
+            folder / "cmc.png",
+            mean_average_precision={name: result.metrics[name]["mAP"] for name in curves},
+        )
+    ]
+    assert datamodule.benchmark is not None
+    query, gallery = datamodule.benchmark.query, datamodule.benchmark.gallery
+    precision = average_precision(ranking)
+    lists = []
+    for group, chosen in choose_queries(precision.numpy()).items():
+        for row in chosen:
+            nearest = [gallery[column] for column in ranking.top[row].tolist() if column >= 0]
+            lists.append(
+                RankedList(
+                    title=f"identity {query[row].identity}",
+                    query=query[row].path,
+                    gallery=[record.path for record in nearest],
+                    match=ranking.matches[row, : len(nearest)].tolist(),
+                    average_precision=float(precision[row]),
+                    group=group,
+                    camera=str(query[row].camera + 1),
+                    cameras=[str(record.camera + 1) for record in nearest],
+                )
+            )
+    title = f"{datamodule.name}: mAP {100 * result.metrics[primary]['mAP']:.1f} %"
+    pictures.append(plot_ranked_lists(lists, folder / "ranked_lists.png", title=title))
+    return pictures
+
+
+def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Figures in per cent, a line a row; what a row does not know stays empty.
+
+    >>> print(table({"market1501, euclidean": {"mAP": 0.826, "rank1": 0.942}}))
+                                mAP   rank-1
+    market1501, euclidean      82.6     94.2
+    """
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row if key.startswith(FIGURES)))
+    width = max(map(len, rows))
+    head = " " * width + "".join(f"{key.replace('rank', 'rank-'):>9}" for key in columns)
+    lines = [
+        f"{name:{width}}" + "".join(f"{100 * row[key]:9.1f}" if key in row else " " * 9 for key in columns)
+        for name, row in rows.items()
+    ]
+    return "\n".join([head, *lines])
+
+
+def footnote(figures: Mapping[str, Any], folder: Path) -> str:
+    """Counts, speeds and where everything lies."""
+    parts = [
+        f"{figures['queries']:,} queries ({figures['queries_skipped']:,} without a match)",
+        f"{figures['gallery']:,} gallery images",
+        f"evaluated in {figures['evaluation_seconds']:.1f} s",
+    ]
+    if "epoch" in figures:
+        parts.append(
+            f"best epoch {figures['epoch']}, trained at {figures['train_images_per_second']:.0f} images/s"
+        )
+    return f"{'; '.join(parts)}\nresults in {folder}"
+
+
+def write_json(values: Mapping[str, Any], path: Path) -> None:
+    """Write all of it or nothing."""
+    draft = path.with_suffix(".json.partial")
+    draft.write_text(json.dumps(values, indent=2) + "\n")
+    os.replace(draft, path)

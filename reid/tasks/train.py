@@ -1,0 +1,120 @@
+"""task=train: fit, keep the best epoch, evaluate it, leave a page of results."""
+
+import logging
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from reid.callbacks import EpochTable, RetrievalMetrics, Throughput
+from reid.checkpoint import describe, difference, network_weights, read_checkpoint
+from reid.plots import plot_training
+from reid.tasks.build import build_datamodule, build_trainer, model_section, training_module
+from reid.tasks.report import leave_results
+
+log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind")
+
+
+def train(config: DictConfig) -> float:
+    """Train as configured.
+
+    Returns:
+        The best epoch's mAP, a fraction.
+    """
+    folder = Path(config.paths.output)
+    pl.seed_everything(config.seed, workers=False, verbose=False)
+    section = model_section(config)
+    resume = None if config.resume is None else check_resume(Path(config.resume), section)
+    datamodule = build_datamodule(config)
+    module = training_module(config)
+    module.description = describe(section, image_size=datamodule.image_size, data=datamodule.name)
+    callbacks = {name: instantiate(part, _convert_="all") for name, part in config.callbacks.items() if part}
+    trainer = build_trainer(config, list(callbacks.values()))
+    if trainer.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+    announce(config, module, datamodule, trainer)
+    try:
+        trainer.fit(module, datamodule, ckpt_path=resume, weights_only=True)
+    except SystemExit as leaving:  # how Lightning ends after Ctrl-C
+        raise KeyboardInterrupt from leaving
+
+    best = folder / "checkpoints" / "best.ckpt"
+    if best.is_file():
+        module.network.load_state_dict(network_weights(read_checkpoint(best)))
+    trainer.validate(module, datamodule, verbose=False)
+    table = only(callbacks, EpochTable)
+    if not trainer.is_global_zero:
+        return float(trainer.callback_metrics["val/mAP"])
+    plot_training(table.rows, folder / "plots" / "training.png")
+    figures = leave_results(
+        config,
+        only(callbacks, RetrievalMetrics).result,
+        datamodule,
+        trainer,
+        extra={
+            "epoch": best_epoch(table.rows),
+            "train_images_per_second": only(callbacks, Throughput).images_per_second,
+        },
+    )
+    return float(figures["mAP"])
+
+
+def check_resume(path: Path, section: dict[str, Any]) -> str:
+    """The checkpoint to resume from, if it is of the model that is configured.
+
+    Raises:
+        ValueError: it is of another model.
+    """
+    saved = read_checkpoint(path)["reid"]["model"]
+    if lines := difference(saved, section):
+        raise ValueError(
+            f"resume={path} is a checkpoint of another model ({saved.get('name')}): {'; '.join(lines[:4])}."
+            " Resume with the options it was trained with (they stand in config.yaml of its run)"
+        )
+    return str(path)
+
+
+def announce(config: DictConfig, module: Any, datamodule: Any, trainer: pl.Trainer) -> None:
+    """Say what is about to happen."""
+    if not trainer.is_global_zero:
+        return
+    parameters = sum(p.numel() for p in module.network.parameters())
+    height, width = datamodule.image_size
+    log.info(
+        f"{config.model.name} ({parameters:,} parameters) on {datamodule.name}, {height}x{width},"
+        f" {config.trainer.max_epochs} epochs, {trainer.world_size} x {trainer.strategy.root_device.type},"
+        f" {trainer.precision}; results in {config.paths.output}"
+    )
+    if config.published is not None and config.model.weights is None and config.resume is None:
+        log.warning(
+            "model.weights is not set: the published result starts from ImageNet weights (model.weights=PATH)"
+        )
+    if config.model.get("loss_weights", {}).get("triplet") and config.data.sampler != "identity":
+        log.warning(
+            "The triplet loss needs several images of an identity in a batch: set data.sampler=identity"
+        )
+
+
+def only(callbacks: dict[str, Any], kind: type[Kind]) -> Kind:
+    """The one callback of a kind.
+
+    Raises:
+        ValueError: it was taken out of the configuration.
+    """
+    for callback in callbacks.values():
+        if isinstance(callback, kind):
+            return callback
+    raise ValueError(f"conf/callbacks: {kind.__name__} is missing; the results of a training need it")
+
+
+def best_epoch(rows: list[dict[str, float]]) -> int:
+    """The 1-based epoch of the highest mAP; the first of several."""
+    scored = [row for row in rows if "val/mAP" in row]
+    return 1 + int(max(scored, key=lambda row: row["val/mAP"])["epoch"])

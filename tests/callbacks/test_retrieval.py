@@ -1,0 +1,20 @@
+"""What the evaluation callback gathers and reports."""
+
+import pytest
+import torch
+
+from reid.callbacks.retrieval import RetrievalMetrics, in_list_order
+
+
+def test_rows_come_back_in_list_order_without_the_copies_of_padding() -> None:
+    columns = {"index": torch.tensor([2, 0, 3, 1, 0]), "value": torch.tensor([20, 0, 30, 10, 0])}
+    assert in_list_order(columns, 4)["value"].tolist() == [0, 10, 20, 30]
+
+
+def test_rows_that_were_not_evaluated_are_missed() -> None:
+    with pytest.raises(ValueError, match="1 of 3 images were not evaluated"):
+        in_list_order({"index": torch.tensor([0, 2])}, 3)
+
+
+def test_the_distance_that_decides_comes_first_and_once() -> None:
+    assert RetrievalMetrics("cosine", ["euclidean", "cosine"]).report == ["cosine", "euclidean"]

@@ -1,0 +1,95 @@
+"""A program that tests talk to in sentences, over a benchmark small enough to train on in seconds."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    "data.drawing={train_identities: 8, test_identities: 6, passes: 3, shots: 2, distractors: 4, junk: 3}",
+    "data.image_size=[64, 32]",
+    "data.batch_size=16",
+    "trainer.max_epochs=2",
+    "trainer.precision=32-true",
+    "device.reuse_memory=false",
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the program ended."""
+
+    status: int
+    out: str
+    err: str
+    folder: Path
+
+    def metrics(self) -> dict:
+        return json.loads((self.folder / "metrics.json").read_text())
+
+    def table(self) -> list[dict[str, str]]:
+        with (self.folder / "metrics.csv").open() as file:
+            return list(csv.DictReader(file))
+
+
+class Program:
+    """`python run.py SENTENCE`, with a folder of its own for each run."""
+
+    def __init__(self, data: Path, work: Path) -> None:
+        self.data = data
+        self.work = work
+        self.runs = 0
+
+    def start(
+        self, *sentence: str, small: bool = True, **environment: str
+    ) -> tuple[subprocess.Popen[str], Path]:
+        self.runs += 1
+        folder = self.work / f"run{self.runs}"
+        command = [
+            sys.executable,
+            "run.py",
+            f"hydra.run.dir={folder}",
+            *(SMALL if small else []),
+            *sentence,
+        ]
+        environment = {
+            **os.environ,
+            "REID_DATA": str(self.data),
+            "OMP_NUM_THREADS": "1",
+            "WANDB_MODE": "offline",
+            **environment,
+        }
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        return process, folder
+
+    def __call__(self, *sentence: str, small: bool = True, **environment: str) -> Outcome:
+        process, folder = self.start(*sentence, small=small, **environment)
+        out, err = process.communicate(timeout=300)
+        return Outcome(process.returncode, out, err, folder)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this session's benchmarks lie."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def program(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    return Program(data, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def trained(program: Program) -> Outcome:
+    """Two epochs, to be read by many tests."""
+    outcome = program()
+    assert outcome.status == 0, outcome.err
+    return outcome

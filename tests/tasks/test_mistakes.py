@@ -1,0 +1,111 @@
+"""What a hurried user gets wrong ends with one line that names it, and status 1."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from reid.checkpoint import read_checkpoint
+
+
+def line(outcome) -> str:
+    """The one line of a failed run."""
+    assert outcome.status in (1, 2), outcome.err
+    assert "Traceback" not in outcome.err + outcome.out
+    errors = [text for text in outcome.err.splitlines() if text.startswith("Error: ")]
+    assert len(errors) == 1, outcome.err
+    return errors[0]
+
+
+def test_a_missing_root_is_named(program, tmp_path: Path) -> None:
+    said = line(program("data=market1501", f"paths.data={tmp_path}/nowhere", small=False))
+    assert "nowhere" in said
+    assert "paths.data=" in said
+
+
+def test_a_half_copied_benchmark_is_refused_and_a_subset_is_not(
+    program, data: Path, trained, tmp_path: Path
+) -> None:
+    drawn = next(data.glob("pedestrians-*"))
+    shutil.copytree(drawn, tmp_path / "market1501")
+    half = program("data=market1501", f"paths.data={tmp_path}", "model=osnet_x0_25", small=False)
+    assert "12,936" in line(half).replace("12936", "12,936")
+    assert "data.verify=false" in line(half)
+    subset = program(
+        "data=market1501",
+        f"paths.data={tmp_path}",
+        "data.verify=false",
+        "data.image_size=[64,32]",
+        "data.batch_size=16",
+        "trainer.max_epochs=1",
+        "device.reuse_memory=false",
+        small=False,
+    )
+    assert subset.status == 0, subset.err
+
+
+def test_a_checkpoint_of_another_model_is_refused(program, trained) -> None:
+    last = trained.folder / "checkpoints" / "last.ckpt"
+    said = line(program("model=osnet_ibn", f"resume={last}"))
+    assert "another model" in said
+    assert "osnet_x0_25" in said
+    said = line(program("task=evaluate", "model=osnet_ibn", f"checkpoint={last}"))
+    assert "osnet_x0_25, not osnet_ibn" in said
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(program, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no weights here")
+    assert "notes.txt" in line(program("task=evaluate", f"checkpoint={tmp_path}/notes.txt"))
+
+
+def test_weights_of_which_nothing_matches_are_refused(program, tmp_path: Path) -> None:
+    torch.save({"somebody.else": torch.ones(3)}, tmp_path / "other.pth")
+    said = line(program(f"model.weights={tmp_path}/other.pth"))
+    assert "other.pth" in said
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(program, trained) -> None:
+    outcome = program(
+        "trainer.max_epochs=50",
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "schedule=constant",
+        "+schedule.warmup_epochs=2",
+        f"resume={trained.folder}/checkpoints/last.ckpt",
+        "trainer.max_epochs=2",
+    )
+    assert outcome.status in (0, 1)
+    outcome = program("optimizer=sgd", "optimizer.lr=1e20", "schedule=constant", "trainer.max_epochs=5")
+    said = line(outcome)
+    assert "not a number at step" in said
+    assert "learning rate" in said
+    last = outcome.folder / "checkpoints" / "last.ckpt"
+    if last.exists():
+        assert all(value.isfinite().all() for value in read_checkpoint(last)["state_dict"].values())
+
+
+def test_more_identities_a_batch_than_there_are(program) -> None:
+    said = line(program("data.sampler=identity", "data.batch_size=64", "data.images_per_identity=4"))
+    assert "16" in said
+    assert "8" in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_no_gpu_is_said(program) -> None:
+    assert "trainer=cpu" in line(program("trainer=gpu"))
+
+
+def test_hydra_suggests_options(program) -> None:
+    outcome = program("model=osnt")
+    assert outcome.status == 1
+    assert "osnet_x0_25" in outcome.err
+    outcome = program("trainer.max_epoch=3")
+    assert outcome.status == 1
+    assert "max_epoch" in outcome.err
+
+
+def test_full_error_shows_the_traceback(program, tmp_path: Path) -> None:
+    outcome = program("task=evaluate", HYDRA_FULL_ERROR="1")
+    assert outcome.status == 1
+    assert "Traceback" in outcome.err

@@ -1,0 +1,117 @@
+"""The contract of run.py: what a run leaves, and that evaluating and resuming change nothing."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from reid.checkpoint import network_weights, read_checkpoint
+
+
+def test_a_run_leaves_its_page_of_results(trained) -> None:
+    folder = trained.folder
+    assert OmegaConf.load(folder / "config.yaml").model.name == "osnet_x0_25"
+    for picture in ("training", "cmc", "ranked_lists"):
+        assert (folder / "plots" / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+    metrics = trained.metrics()
+    for figure in ("mAP", "mINP", "rank1", "rank5", "rank10", "rank20"):
+        assert 0 <= metrics[figure] <= 1
+        assert 0 <= metrics["cosine"][figure] <= 1
+    assert metrics["queries"] == 18
+    assert metrics["queries_skipped"] == 0
+    assert metrics["gallery"] == 18 + 4, (
+        "one more shot of each of 6 identities by 3 cameras, and the distractors"
+    )
+    assert metrics["train_images_per_second"] >= 0
+    assert metrics["evaluation_seconds"] > 0
+    assert "mAP" in trained.out
+    assert "rank-1" in trained.out
+    rows = trained.table()
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert max(float(row["val/mAP"]) for row in rows) == pytest.approx(metrics["mAP"], abs=1e-6)
+
+
+def test_checkpoints_hold_data_only(trained) -> None:
+    for name in ("best", "last"):
+        checkpoint = read_checkpoint(trained.folder / "checkpoints" / f"{name}.ckpt")
+        assert checkpoint["reid"]["model"]["network"]["_target_"] == "reid.networks.OSNet"
+        assert checkpoint["reid"]["image_size"] == [64, 32]
+        assert checkpoint["optimizer_states"]
+
+
+def test_evaluating_the_best_checkpoint_gives_the_very_same_figures(program, trained) -> None:
+    outcome = program(
+        "task=evaluate", f"checkpoint={trained.folder}/checkpoints/best.ckpt", "data.image_size=[64,32]"
+    )
+    assert outcome.status == 0, outcome.err
+    ours, theirs = outcome.metrics(), trained.metrics()
+    for figure in ("mAP", "mINP", "rank1", "rank5", "rank10", "rank20", "queries", "gallery", "cosine"):
+        assert ours[figure] == theirs[figure], figure
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(program) -> None:
+    options = ["data.sampler=identity", "data.images_per_identity=4", "model.loss_weights.triplet=1.0"]
+    whole = program("trainer.max_epochs=3", *options)
+    first = program("trainer.max_epochs=1", "schedule.epochs=3", *options)
+    assert whole.status == first.status == 0, first.err
+    rest = program("trainer.max_epochs=3", f"resume={first.folder}/checkpoints/last.ckpt", *options)
+    assert rest.status == 0, rest.err
+    assert same_training(whole.folder, rest.folder)
+    assert len(rest.table()) == 3, "the history comes along"
+    assert [row["val/mAP"] for row in rest.table()] == [row["val/mAP"] for row in whole.table()]
+
+
+def test_ctrl_c_saves_in_mid_epoch_and_the_rest_is_the_same(program) -> None:
+    options = ["trainer.max_epochs=40", "schedule=constant", "data.batch_size=8"]
+    process, folder = program.start(*options)
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    stopped = read_checkpoint(folder / "checkpoints" / "last.ckpt")
+    epochs = stopped["epoch"] + 2
+    options[0] = f"trainer.max_epochs={epochs}"
+    rest = program(f"resume={folder}/checkpoints/last.ckpt", *options)
+    whole = program(*options)
+    assert rest.status == whole.status == 0, rest.err
+    assert same_training(whole.folder, rest.folder)
+
+
+def same_training(one: Path, other: Path) -> bool:
+    a, b = (read_checkpoint(folder / "checkpoints" / "last.ckpt") for folder in (one, other))
+    assert a["global_step"] == b["global_step"]
+    weights, others = network_weights(a), network_weights(b)
+    return all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_one_and_two_processes_evaluate_to_the_last_digit(program, trained) -> None:
+    outcome = program(
+        "task=evaluate",
+        f"checkpoint={trained.folder}/checkpoints/best.ckpt",
+        "trainer=ddp_cpu",
+    )
+    assert outcome.status == 0, outcome.err
+    theirs = trained.metrics()
+    for figure, value in outcome.metrics().items():
+        if figure not in ("evaluation_seconds", "checkpoint"):
+            assert value == theirs[figure], figure
+
+
+def test_two_processes_train_with_pk_batches(program) -> None:
+    outcome = program(
+        "trainer=ddp_cpu",
+        "trainer.max_epochs=1",
+        "data.batch_size=8",
+        "data.sampler=identity",
+        "data.images_per_identity=2",
+        "model.loss_weights.triplet=1.0",
+    )
+    assert outcome.status == 0, outcome.err
+    assert 0 <= outcome.metrics()["mAP"] <= 1
+    assert len(outcome.table()) == 1
