@@ -1,4 +1,4 @@
-"""The shapes that cross floors: what loading hands to networks, networks to losses, and both to evaluation."""
+"""The shapes that cross floors: from loading to networks, from networks to losses and evaluation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

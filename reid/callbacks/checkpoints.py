@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 class BestAndLast(Checkpoint):
     """Keeps two checkpoints, each replaced only by a whole one.
 
-    Lightning's ``ModelCheckpoint(monitor=..., save_last=True)`` renews last.ckpt only when the epoch is among the best:
-    a run resumed from it would repeat the epochs since.
+    Lightning's ``ModelCheckpoint(monitor=..., save_last=True)`` renews last.ckpt only when the epoch is among
+    the best: a run resumed from it would repeat the epochs since.
 
     Args:
         folder: where both lie.

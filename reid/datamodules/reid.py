@@ -158,7 +158,7 @@ class ReIDDataModule(pl.LightningDataModule):
         loops = self._trainer().fit_loop
         steps = loops.epoch_loop.batch_progress
         batches = self.train_batches(
-            epoch=loops.epoch_progress.current.processed,  # type: ignore[union-attr]
+            epoch=loops.epoch_progress.current.processed,  # type: ignore[attr-defined]
             skip_batches=0 if steps.is_last_batch else steps.current.ready,
         )
         pipeline = Pipeline(self.transforms["train"], size=self.image_size)

@@ -94,7 +94,7 @@ class ReIDModule(pl.LightningModule):
         if self.make_optimizer is None:
             raise ValueError("this module was built for evaluation: give it an optimizer to train it")
         optimizer = self.make_optimizer(self.parameters())
-        # of the data module, as the trainer makes its loaders only after a checkpoint has restored its progress
+        # asked of the data module: the trainer makes its loaders after a checkpoint has restored its progress
         batches = len(self.trainer.datamodule.train_batches())  # type: ignore[attr-defined]
         steps = -(-batches // self.trainer.accumulate_grad_batches)
         scheduler = self.schedule.scheduler(optimizer, steps_per_epoch=steps)

@@ -8,9 +8,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.utils import get_method
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from reid.launch import needs_isolation, run_alone
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ def run(config: DictConfig) -> float | None:
     shows the traceback instead.
     """
     try:
+        if needs_isolation(config):
+            return run_alone()
         objective: float | None = get_method(config.task.run)(config)
     except KeyboardInterrupt:
         log.warning("Interrupted.")

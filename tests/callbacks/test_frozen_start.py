@@ -51,7 +51,8 @@ def fit(callback: FrozenStart, *, epochs: int) -> Module:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, DataLoader(torch.randn(8, 4, generator=torch.Generator().manual_seed(1)), batch_size=4))
+    images = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+    trainer.fit(module, DataLoader(images, batch_size=4))
     return module
 
 

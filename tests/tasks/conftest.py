@@ -54,9 +54,10 @@ class Program:
         command = [
             sys.executable,
             "run.py",
+            *(word for word in sentence if word.startswith("-")),  # argparse wants flags before the sentence
             f"hydra.run.dir={folder}",
             *(SMALL if small else []),
-            *sentence,
+            *(word for word in sentence if not word.startswith("-")),
         ]
         environment = {
             **os.environ,

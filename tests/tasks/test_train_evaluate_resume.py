@@ -115,3 +115,19 @@ def test_two_processes_train_with_pk_batches(program) -> None:
     assert outcome.status == 0, outcome.err
     assert 0 <= outcome.metrics()["mAP"] <= 1
     assert len(outcome.table()) == 1
+
+
+def test_a_sweep_over_distributed_jobs_runs_each_once(program) -> None:
+    outcome = program(
+        "-m",
+        f"hydra.sweep.dir={program.work}/sweep",
+        "trainer=ddp_cpu",
+        "trainer.devices=2,1",
+        "trainer.max_epochs=1",
+        "data.batch_size=8",
+    )
+    assert outcome.status == 0, outcome.err
+    folders = sorted(path for path in (program.work / "sweep").iterdir() if path.is_dir())
+    assert len(folders) == 2
+    steps = [int((folder / "metrics.csv").read_text().splitlines()[1].split(",")[1]) for folder in folders]
+    assert steps == [3, 6], "48 images in batches of 8, on two processes and on one"
