@@ -1,4 +1,4 @@
-"""What colour alone achieves: people ranked by HSV histograms and scored by an evaluator that owes nothing to reid."""
+"""What colour alone achieves: people ranked by HSV histograms; its evaluator is independent of reid."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def colour_histogram(
 
 
 def score_ranking(distance: NDArray, query: Sequence[Path], gallery: Sequence[Path]) -> tuple[float, float]:
-    """mAP and rank-1 as Market-1501 scores: without junk and the query's camera, AP = mean precision at hits."""
+    """mAP and rank-1 as Market-1501 scores: no junk, no same camera, AP = mean precision at hits."""
     (query_ids, query_cameras), (gallery_ids, gallery_cameras) = read_labels(query), read_labels(gallery)
     precisions, firsts = [], []
     for row, identity, camera in zip(distance, query_ids, query_cameras, strict=True):

@@ -1,4 +1,4 @@
-"""A training step of every OSNet width on this machine: ours against float32 in NCHW, and the wait for data."""
+"""A training step of every OSNet width: ours against float32 in NCHW, and the wait for data."""
 
 from pathlib import Path
 
@@ -53,7 +53,9 @@ def step(module: ReIDModule, optimizer: torch.optim.Optimizer, batch: Batch, *, 
     optimizer.zero_grad(set_to_none=True)
 
 
-@pytest.mark.parametrize("name", ["osnet", "osnet_x0_75", "osnet_x0_5", "osnet_x0_25", "osnet_ibn", "osnet_ain"])
+@pytest.mark.parametrize(
+    "name", ["osnet", "osnet_x0_75", "osnet_x0_5", "osnet_x0_25", "osnet_ibn", "osnet_ain"]
+)
 @pytest.mark.parametrize("ours", [False, True], ids=["float32-nchw", "as-trainer-cpu"])
 def test_training_step(benchmark, tmp_path: Path, name: str, ours: bool) -> None:
     """Images a second in ``extra_info``; the second variant also as a ratio of the first."""

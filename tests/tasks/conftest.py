@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +50,9 @@ class Program:
         self.runs = 0
 
     def start(
-        self, *sentence: str, small: bool = True, **environment: str
+        self, *sentence: str, small: bool = True, largest_file: int | None = None, **environment: str
     ) -> tuple[subprocess.Popen[str], Path]:
+        """A run under way; the disk refuses files over ``largest_file`` bytes, as a full one would."""
         self.runs += 1
         folder = self.work / f"run{self.runs}"
         command = [
@@ -67,12 +71,20 @@ class Program:
             **environment,
         }
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest_file, largest_file))
+            if largest_file
+            else None,
         )
         return process, folder
 
-    def __call__(self, *sentence: str, small: bool = True, **environment: str) -> Outcome:
-        process, folder = self.start(*sentence, small=small, **environment)
+    def __call__(self, *sentence: str, **settings: Any) -> Outcome:
+        process, folder = self.start(*sentence, **settings)
         out, err = process.communicate(timeout=300)
         return Outcome(process.returncode, out, err, folder)
 

@@ -1,5 +1,6 @@
 """What a hurried user gets wrong ends with one line that names it, and status 1."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,13 @@ import pytest
 import torch
 
 from reid.checkpoint import read_checkpoint
+
+SHORT = [
+    "data.image_size=[64,32]",
+    "data.batch_size=16",
+    "trainer.max_epochs=1",
+    "device.reuse_memory=false",
+]
 
 
 def line(outcome) -> str:
@@ -36,10 +44,7 @@ def test_a_half_copied_benchmark_is_refused_and_a_subset_is_not(
         "data=market1501",
         f"paths.data={tmp_path}",
         "data.verify=false",
-        "data.image_size=[64,32]",
-        "data.batch_size=16",
-        "trainer.max_epochs=1",
-        "device.reuse_memory=false",
+        *SHORT,
         small=False,
     )
     assert subset.status == 0, subset.err
@@ -66,23 +71,51 @@ def test_weights_of_which_nothing_matches_are_refused(program, tmp_path: Path) -
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(program, trained) -> None:
+    # three good epochs, then a rate that no network survives
     outcome = program(
-        "trainer.max_epochs=50",
-        "optimizer=sgd",
-        "optimizer.lr=1e30",
-        "schedule=constant",
-        "+schedule.warmup_epochs=2",
-        f"resume={trained.folder}/checkpoints/last.ckpt",
-        "trainer.max_epochs=2",
+        "trainer.max_epochs=4",
+        "schedule=multi_step",
+        "schedule.milestones=[3]",
+        "schedule.gamma=1e30",
+        "schedule.warmup_epochs=0",
+        "schedule.per=epoch",
     )
-    assert outcome.status in (0, 1)
-    outcome = program("optimizer=sgd", "optimizer.lr=1e20", "schedule=constant", "trainer.max_epochs=5")
     said = line(outcome)
-    assert "not a number at step" in said
-    assert "learning rate" in said
-    last = outcome.folder / "checkpoints" / "last.ckpt"
-    if last.exists():
-        assert all(value.isfinite().all() for value in read_checkpoint(last)["state_dict"].values())
+    assert re.search(r"not a number at step 1\d \(epoch 4\), learning rate 3e\+27", said), said
+    last = read_checkpoint(outcome.folder / "checkpoints" / "last.ckpt")
+    assert last["epoch"] == 2, "the epoch before"
+    assert all(value.isfinite().all() for value in last["state_dict"].values())
+
+
+def test_a_full_disk_is_said(program, trained) -> None:
+    said = line(program(largest_file=1_000_000))
+    assert "cannot write checkpoint" in said
+    assert "last.ckpt" in said
+    assert "hydra.run.dir" in said
+
+
+def test_a_bad_image_is_named_or_skipped(program, data: Path, trained, tmp_path: Path) -> None:
+    shutil.copytree(next(data.glob("pedestrians-*")), tmp_path / "market1501")
+    options = ["data=market1501", f"paths.data={tmp_path}", "data.verify=false", *SHORT]
+    torn = sorted((tmp_path / "market1501" / "query").iterdir())[0]
+    torn.write_bytes(torn.read_bytes()[:300])
+    empty = sorted((tmp_path / "market1501" / "bounding_box_train").iterdir())[0]
+    empty.write_bytes(b"")
+    said = line(program(*options, small=False))
+    assert empty.name in said or torn.name in said
+    assert "data.on_bad_image=skip" in said
+    skipped = program(*options, "data.on_bad_image=skip", small=False)
+    assert skipped.status == 0, skipped.err
+    assert empty.name in skipped.err
+    assert torn.name in skipped.err
+    assert skipped.metrics()["queries"] == trained.metrics()["queries"] - 1
+
+
+def test_a_benchmark_without_images_is_said(program, tmp_path: Path) -> None:
+    for folder in ("bounding_box_train", "query", "bounding_box_test"):
+        (tmp_path / "market1501" / folder).mkdir(parents=True)
+    said = line(program("data=market1501", f"paths.data={tmp_path}", small=False))
+    assert "bounding_box_train" in said
 
 
 def test_more_identities_a_batch_than_there_are(program) -> None:
