@@ -173,18 +173,15 @@ class ReIDDataModule(pl.LightningDataModule):
             queries=len(self.benchmark.query),
             cache=self.cache,
         )
+        processes = trainer.world_size
         batches = EvaluationBatchSampler(
             len(images),
-            self.evaluation_batch_size,
-            num_replicas=trainer.world_size,
+            min(
+                self.evaluation_batch_size, -(-len(images) // processes)
+            ),  # a batch for each process at least
+            num_replicas=processes,
             rank=trainer.global_rank,
         )
-        if trainer.world_size * self.evaluation_batch_size - self.evaluation_batch_size >= len(images):
-            raise ValueError(
-                f"{len(images)} images to evaluate make fewer batches of"
-                f" data.evaluation_batch_size={self.evaluation_batch_size} than there are processes"
-                f" ({trainer.world_size}): lower it"
-            )
         return self._loader(images, batches)
 
     def _loader(self, images: ImageSet, batches: Any) -> DataLoader[Batch]:

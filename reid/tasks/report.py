@@ -54,8 +54,9 @@ def leave_results(
             {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
         )
         if hasattr(logger, "log_image"):  # wandb
-            for picture in pictures:
+            for picture in [*pictures, *folder.glob("plots/training.png")]:
                 logger.log_image(key=picture.stem, images=[str(picture)])
+            logger.experiment.finish()  # else the next job of a sweep would go on in this run
     return figures
 
 
@@ -85,8 +86,8 @@ def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Pa
                     match=ranking.matches[row, : len(nearest)].tolist(),
                     average_precision=float(precision[row]),
                     group=group,
-                    camera=str(query[row].camera + 1),
-                    cameras=[str(record.camera + 1) for record in nearest],
+                    camera=f"cam {query[row].camera + 1}",
+                    cameras=[f"cam {record.camera + 1}" for record in nearest],
                 )
             )
     title = f"{datamodule.name}: mAP {100 * result.metrics[primary]['mAP']:.1f} %"

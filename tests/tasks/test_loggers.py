@@ -4,7 +4,7 @@ import pytest
 
 
 def test_wandb_writes_an_offline_run_with_figures_and_pictures(program) -> None:
-    outcome = program("logger=wandb", "trainer.max_epochs=1")
+    outcome = program.inside("logger=wandb", "trainer.max_epochs=1")
     assert outcome.status == 0, outcome.err
     runs = list((outcome.folder / "wandb").glob("offline-run-*"))
     assert len(runs) == 1
@@ -15,6 +15,6 @@ def test_wandb_writes_an_offline_run_with_figures_and_pictures(program) -> None:
 
 def test_tensorboard_writes_events(program) -> None:
     pytest.importorskip("tensorboard")
-    outcome = program("logger=tensorboard", "trainer.max_epochs=1")
+    outcome = program.inside("logger=tensorboard", "trainer.max_epochs=1")
     assert outcome.status == 0, outcome.err
     assert list((outcome.folder / "tensorboard").rglob("events.out.tfevents.*"))

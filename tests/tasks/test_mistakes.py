@@ -27,7 +27,7 @@ def line(outcome) -> str:
 
 
 def test_a_missing_root_is_named(program, tmp_path: Path) -> None:
-    said = line(program("data=market1501", f"paths.data={tmp_path}/nowhere", small=False))
+    said = line(program.inside("data=market1501", f"paths.data={tmp_path}/nowhere", small=False))
     assert "nowhere" in said
     assert "paths.data=" in said
 
@@ -37,10 +37,10 @@ def test_a_half_copied_benchmark_is_refused_and_a_subset_is_not(
 ) -> None:
     drawn = next(data.glob("pedestrians-*"))
     shutil.copytree(drawn, tmp_path / "market1501")
-    half = program("data=market1501", f"paths.data={tmp_path}", "model=osnet_x0_25", small=False)
+    half = program.inside("data=market1501", f"paths.data={tmp_path}", "model=osnet_x0_25", small=False)
     assert "12,936" in line(half).replace("12936", "12,936")
     assert "data.verify=false" in line(half)
-    subset = program(
+    subset = program.inside(
         "data=market1501",
         f"paths.data={tmp_path}",
         "data.verify=false",
@@ -52,28 +52,29 @@ def test_a_half_copied_benchmark_is_refused_and_a_subset_is_not(
 
 def test_a_checkpoint_of_another_model_is_refused(program, trained) -> None:
     last = trained.folder / "checkpoints" / "last.ckpt"
-    said = line(program("model=osnet_ibn", f"resume={last}"))
+    said = line(program.inside("model=osnet_ibn", f"resume={last}"))
     assert "another model" in said
     assert "osnet_x0_25" in said
-    said = line(program("task=evaluate", "model=osnet_ibn", f"checkpoint={last}"))
+    said = line(program.inside("task=evaluate", "model=osnet_ibn", f"checkpoint={last}"))
     assert "osnet_x0_25, not osnet_ibn" in said
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(program, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no weights here")
-    assert "notes.txt" in line(program("task=evaluate", f"checkpoint={tmp_path}/notes.txt"))
+    assert "notes.txt" in line(program.inside("task=evaluate", f"checkpoint={tmp_path}/notes.txt"))
 
 
 def test_weights_of_which_nothing_matches_are_refused(program, tmp_path: Path) -> None:
     torch.save({"somebody.else": torch.ones(3)}, tmp_path / "other.pth")
-    said = line(program(f"model.weights={tmp_path}/other.pth"))
+    said = line(program.inside(f"model.weights={tmp_path}/other.pth"))
     assert "other.pth" in said
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(program, trained) -> None:
     # three good epochs, then a rate that no network survives
-    outcome = program(
+    outcome = program.inside(
         "trainer.max_epochs=4",
+        "optimizer.lr=3e-3",
         "schedule=multi_step",
         "schedule.milestones=[3]",
         "schedule.gamma=1e30",
@@ -101,10 +102,10 @@ def test_a_bad_image_is_named_or_skipped(program, data: Path, trained, tmp_path:
     torn.write_bytes(torn.read_bytes()[:300])
     empty = sorted((tmp_path / "market1501" / "bounding_box_train").iterdir())[0]
     empty.write_bytes(b"")
-    said = line(program(*options, small=False))
+    said = line(program.inside(*options, small=False))
     assert empty.name in said or torn.name in said
     assert "data.on_bad_image=skip" in said
-    skipped = program(*options, "data.on_bad_image=skip", small=False)
+    skipped = program.inside(*options, "data.on_bad_image=skip", small=False)
     assert skipped.status == 0, skipped.err
     assert empty.name in skipped.err
     assert torn.name in skipped.err
@@ -114,19 +115,19 @@ def test_a_bad_image_is_named_or_skipped(program, data: Path, trained, tmp_path:
 def test_a_benchmark_without_images_is_said(program, tmp_path: Path) -> None:
     for folder in ("bounding_box_train", "query", "bounding_box_test"):
         (tmp_path / "market1501" / folder).mkdir(parents=True)
-    said = line(program("data=market1501", f"paths.data={tmp_path}", small=False))
+    said = line(program.inside("data=market1501", f"paths.data={tmp_path}", small=False))
     assert "bounding_box_train" in said
 
 
 def test_more_identities_a_batch_than_there_are(program) -> None:
-    said = line(program("data.sampler=identity", "data.batch_size=64", "data.images_per_identity=4"))
+    said = line(program.inside("data.sampler=identity", "data.batch_size=64", "data.images_per_identity=4"))
     assert "16" in said
     assert "8" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_no_gpu_is_said(program) -> None:
-    assert "trainer=cpu" in line(program("trainer=gpu"))
+    assert "trainer=cpu" in line(program.inside("trainer=gpu"))
 
 
 def test_hydra_suggests_options(program) -> None:

@@ -42,10 +42,11 @@ def test_checkpoints_hold_data_only(trained) -> None:
         assert checkpoint["optimizer_states"]
 
 
-def test_evaluating_the_best_checkpoint_gives_the_very_same_figures(program, trained) -> None:
-    outcome = program(
-        "task=evaluate", f"checkpoint={trained.folder}/checkpoints/best.ckpt", "data.image_size=[64,32]"
-    )
+def test_evaluating_the_best_checkpoint_gives_the_very_same_figures(program, trained, small) -> None:
+    # not told the image size: the checkpoint knows it
+    sentence = [word for word in small if not word.startswith("data.image_size")]
+    checkpoint = f"checkpoint={trained.folder}/checkpoints/best.ckpt"
+    outcome = program.inside("task=evaluate", checkpoint, *sentence, small=False)
     assert outcome.status == 0, outcome.err
     ours, theirs = outcome.metrics(), trained.metrics()
     for figure in ("mAP", "mINP", "rank1", "rank5", "rank10", "rank20", "queries", "gallery", "cosine"):
@@ -54,10 +55,10 @@ def test_evaluating_the_best_checkpoint_gives_the_very_same_figures(program, tra
 
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(program) -> None:
     options = ["data.sampler=identity", "data.images_per_identity=4", "model.loss_weights.triplet=1.0"]
-    whole = program("trainer.max_epochs=3", *options)
-    first = program("trainer.max_epochs=1", "schedule.epochs=3", *options)
+    whole = program.inside("trainer.max_epochs=3", *options)
+    first = program.inside("trainer.max_epochs=1", "schedule.epochs=3", *options)
     assert whole.status == first.status == 0, first.err
-    rest = program("trainer.max_epochs=3", f"resume={first.folder}/checkpoints/last.ckpt", *options)
+    rest = program.inside("trainer.max_epochs=3", f"resume={first.folder}/checkpoints/last.ckpt", *options)
     assert rest.status == 0, rest.err
     assert same_training(whole.folder, rest.folder)
     assert len(rest.table()) == 3, "the history comes along"
@@ -77,8 +78,8 @@ def test_ctrl_c_saves_in_mid_epoch_and_the_rest_is_the_same(program) -> None:
     stopped = read_checkpoint(folder / "checkpoints" / "last.ckpt")
     epochs = stopped["epoch"] + 2
     options[0] = f"trainer.max_epochs={epochs}"
-    rest = program(f"resume={folder}/checkpoints/last.ckpt", *options)
-    whole = program(*options)
+    rest = program.inside(f"resume={folder}/checkpoints/last.ckpt", *options)
+    whole = program.inside(*options)
     assert rest.status == whole.status == 0, rest.err
     assert same_training(whole.folder, rest.folder)
 
