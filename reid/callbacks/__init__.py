@@ -5,6 +5,7 @@ from reid.callbacks.divergence import StopOnDivergence
 from reid.callbacks.epoch_table import EpochTable
 from reid.callbacks.freezing import FrozenStart
 from reid.callbacks.interruption import SaveOnInterrupt
+from reid.callbacks.progress import Progress
 from reid.callbacks.random_state import RandomState
 from reid.callbacks.retrieval import Retrieval, RetrievalMetrics
 from reid.callbacks.throughput import Throughput
@@ -13,6 +14,7 @@ __all__ = [
     "BestAndLast",
     "EpochTable",
     "FrozenStart",
+    "Progress",
     "RandomState",
     "Retrieval",
     "RetrievalMetrics",

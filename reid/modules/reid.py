@@ -83,7 +83,6 @@ class ReIDModule(pl.LightningModule):
         size = len(batch["identity"])
         for name, value in {**values, "loss": total}.items():
             self.log(f"train/{name}", value.detach(), on_step=False, on_epoch=True, batch_size=size)
-        self.log("loss", total.detach(), prog_bar=True, logger=False, batch_size=size)
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Features:  # type: ignore[override]

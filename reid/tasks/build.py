@@ -1,7 +1,6 @@
 """From sections of the configuration to the objects they describe."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Checkpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from reid.callbacks import Progress
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
 from reid.datamodules import ReIDDataModule
 from reid.modules import ReIDModule
@@ -101,15 +101,14 @@ def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Traine
     hardware.check_accelerator(config.trainer)
     if config.device.reuse_memory:
         hardware.reuse_memory()
-    watched = sys.stderr.isatty()
     logger = instantiate(config.logger, _convert_="all") if "_target_" in (config.logger or {}) else False
     trainer: pl.Trainer = instantiate(
         config.trainer,
         precision=hardware.precision(config.trainer.precision, accelerator=config.trainer.accelerator),
-        callbacks=[*callbacks, *([TQDMProgressBar(leave=False)] if watched else [])],
+        callbacks=[*callbacks, Progress()],
         plugins=[AtomicCheckpointIO()],
         logger=logger,
-        enable_progress_bar=watched,
+        enable_progress_bar=False,  # ours leaves no debris between the lines of epochs
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         default_root_dir=config.paths.output,
