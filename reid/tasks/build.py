@@ -101,6 +101,8 @@ def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Traine
     hardware.check_accelerator(config.trainer)
     if config.device.reuse_memory:
         hardware.reuse_memory()
+    if config.trainer.accelerator == "cpu":
+        hardware.use_threads(config.device.threads, processes=int(config.trainer.devices))
     logger = instantiate(config.logger, _convert_="all") if "_target_" in (config.logger or {}) else False
     trainer: pl.Trainer = instantiate(
         config.trainer,

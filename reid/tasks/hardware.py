@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import platform
 import sys
 
@@ -24,6 +25,20 @@ def precision(wanted: str, *, accelerator: str) -> str:
     if accelerator == "cpu":
         return "bf16-mixed" if has_bf16_units() else "32-true"
     return "16-mixed"
+
+
+def use_threads(wanted: int | None, *, processes: int) -> None:
+    """Set how many threads a process computes with on the CPU.
+
+    Args:
+        wanted: as many; if None, the cores shared among ``processes``, less one core of the machine:
+            threads wait for the slowest of them, so one busy neighbour would hold up all.
+    """
+    if wanted is None:
+        if "OMP_NUM_THREADS" in os.environ and processes == 1:
+            return
+        wanted = max(1, ((os.cpu_count() or 1) - 1) // processes)
+    torch.set_num_threads(wanted)
 
 
 def reuse_memory() -> bool:
