@@ -5,10 +5,8 @@ the configuration and what its input must look like. Reading one executes nothin
 values are unpickled, and only classes of this package and of ``torch`` are built from its model section.
 """
 
-import contextlib
 import os
 import pickle
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,23 +36,21 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
         OSError: the disk is full or the folder cannot be written; the old file is intact.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("wb") as file:
             torch.save(checkpoint, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(draft, path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+        draft.unlink(missing_ok=True)
         raise OSError(
             f"cannot write checkpoint {path}: {error}. Is the disk full? The file that was there before is"
             " intact; free some space, or choose another folder with hydra.run.dir=DIR"
         ) from error
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+        draft.unlink(missing_ok=True)
         raise
 
 

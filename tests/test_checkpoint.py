@@ -106,7 +106,7 @@ def test_our_classes_and_torchs_are_built() -> None:
         "torch.nn.modules.module.torch.load",
         "reid.checkpoint.os.system",
         "reid.checkpoint.Path",
-        "reid.checkpoint.tempfile.NamedTemporaryFile",
+        "reid.checkpoint.os.PathLike",
         "reid.nothing.Here",
         "reid.checkpoint.read_checkpoint",
         "numpy.load",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import WandbLogger
 
 from reid.callbacks import Retrieval
 from reid.datamodules import ReIDDataModule
@@ -53,7 +54,7 @@ def leave_results(
         logger.log_metrics(
             {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
         )
-        if hasattr(logger, "log_image"):  # wandb
+        if isinstance(logger, WandbLogger):
             for picture in [*pictures, *folder.glob("plots/training.png")]:
                 logger.log_image(key=picture.stem, images=[str(picture)])
             logger.experiment.finish()  # else the next job of a sweep would go on in this run

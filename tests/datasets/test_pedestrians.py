@@ -166,5 +166,6 @@ def default_test_half(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Pa
 
 
 def test_colour_alone_does_not_solve_the_default(default_test_half: tuple[list[Path], list[Path]]) -> None:
-    mean_average_precision, _ = score_histograms(*default_test_half)
-    assert mean_average_precision < HISTOGRAM_BOUND
+    for settings in ({}, {"stripes": 6}, {"stripes": 6, "bins": (8, 4, 4), "margin": 0.31}):
+        mean_average_precision, _ = score_histograms(*default_test_half, **settings)
+        assert mean_average_precision < HISTOGRAM_BOUND, settings
