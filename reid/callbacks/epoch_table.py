@@ -26,6 +26,7 @@ class EpochTable(pl.Callback):
         self.announce = announce
         self.rows: list[dict[str, float]] = []
         self._started = self._rate = 0.0
+        self._evaluated = False
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -42,9 +43,15 @@ class EpochTable(pl.Callback):
     def _begin(self, trainer: pl.Trainer) -> None:
         self._started = time.perf_counter()
         self._rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self._evaluated = False
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._evaluated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        logged = {name: float(value) for name, value in trainer.callback_metrics.items() if "/" in name}
+        # Lightning goes on showing an evaluation's figures in later epochs without one
+        kinds = ("train/", "val/") if self._evaluated else ("train/",)
+        logged = {n: float(value) for n, value in trainer.callback_metrics.items() if n.startswith(kinds)}
         row = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,

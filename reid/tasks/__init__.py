@@ -16,7 +16,14 @@ from reid.launch import needs_isolation, run_alone
 
 log = logging.getLogger(__name__)
 
-MISTAKES = (ValueError, OSError, MisconfigurationException, HydraException, OmegaConfBaseException)
+MISTAKES = (
+    ValueError,
+    OSError,
+    MemoryError,
+    MisconfigurationException,
+    HydraException,
+    OmegaConfBaseException,
+)
 
 
 def run(config: DictConfig) -> float | None:

@@ -102,7 +102,7 @@ def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Traine
     if config.device.reuse_memory:
         hardware.reuse_memory()
     if config.trainer.accelerator == "cpu":
-        hardware.use_threads(config.device.threads, processes=int(config.trainer.devices))
+        hardware.use_threads(config.device.threads, processes=hardware.processes(config.trainer))
     logger = instantiate(config.logger, _convert_="all") if "_target_" in (config.logger or {}) else False
     trainer: pl.Trainer = instantiate(
         config.trainer,

@@ -12,6 +12,14 @@ from omegaconf import DictConfig
 log = logging.getLogger(__name__)
 
 
+def processes(trainer: DictConfig) -> int:
+    """How many processes a trainer starts on this machine; 1 where it finds out itself ("auto", -1)."""
+    devices = trainer.devices
+    if isinstance(devices, str):
+        devices = devices.split(",") if "," in devices else int(devices) if devices.isdigit() else 1
+    return max(1, devices if isinstance(devices, int) else len(devices))
+
+
 def has_bf16_units() -> bool:
     """Whether the CPU multiplies bfloat16 natively: in software it would be slower than float32."""
     capabilities = torch.cpu.get_capabilities()
@@ -65,7 +73,7 @@ def check_accelerator(trainer: DictConfig) -> None:
     if trainer.accelerator not in ("cuda", "gpu"):
         return
     found = torch.cuda.device_count()
-    wanted = trainer.devices if isinstance(trainer.devices, int) else len(trainer.devices)
+    wanted = processes(trainer)
     if found == 0:
         raise ValueError(
             f"trainer.accelerator={trainer.accelerator} needs an NVIDIA GPU, torch {torch.__version__} sees"

@@ -99,9 +99,10 @@ def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Pa
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Figures in per cent, a line a row; what a row does not know stays empty.
 
-    >>> print(table({"market1501, euclidean": {"mAP": 0.826, "rank1": 0.942}}))
-                                mAP   rank-1
-    market1501, euclidean      82.6     94.2
+    >>> print(table({"market1501, cosine": {"mAP": 0.826, "rank1": 0.942}, "published": {"mAP": 0.826}}))
+                            mAP   rank-1
+    market1501, cosine     82.6     94.2
+    published              82.6
     """
     columns = list(dict.fromkeys(key for row in rows.values() for key in row if key.startswith(FIGURES)))
     width = max(map(len, rows))
@@ -110,7 +111,7 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
         f"{name:{width}}" + "".join(f"{100 * row[key]:9.1f}" if key in row else " " * 9 for key in columns)
         for name, row in rows.items()
     ]
-    return "\n".join([head, *lines])
+    return "\n".join(line.rstrip() for line in [head, *lines])
 
 
 def footnote(figures: Mapping[str, Any], folder: Path) -> str:

@@ -115,6 +115,6 @@ def only(callbacks: dict[str, Any], kind: type[Kind]) -> Kind:
 
 
 def best_epoch(rows: list[dict[str, float]]) -> int:
-    """The 1-based epoch of the highest mAP; the first of several."""
-    scored = [row for row in rows if "val/mAP" in row]
-    return 1 + int(max(scored, key=lambda row: row["val/mAP"])["epoch"])
+    """The 1-based epoch of the highest mAP, the first of several; the last where none was evaluated."""
+    scored = [row for row in rows if "val/mAP" in row] or rows[-1:]
+    return 1 + int(max(scored, key=lambda row: row.get("val/mAP", 0.0))["epoch"])
