@@ -67,7 +67,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"{path} is not a checkpoint that can be read without executing code in it"
+            f"{path} is not a checkpoint, or not one that can be read without executing code in it"
         ) from error
     except Exception as error:  # damaged bytes fail anywhere: KeyError, EOFError, RuntimeError, OSError
         raise ValueError(f"{path} is not a checkpoint, or a damaged one: {type(error).__name__}") from error

@@ -82,6 +82,13 @@ class ReIDDataModule(pl.LightningDataModule):
         ):
             if value not in allowed:
                 raise ValueError(f"data.{key}={value!r}: use {' or '.join(allowed)}")
+        for key, number in (
+            ("batch_size", batch_size),
+            ("images_per_identity", images_per_identity),
+            ("evaluation_batch_size", evaluation_batch_size),
+        ):
+            if not isinstance(number, int) or number < 1:
+                raise ValueError(f"data.{key}={number!r}: use a whole number of 1 or more")
         if sampler == "identity" and batch_size % images_per_identity:
             raise ValueError(
                 f"data.batch_size={batch_size} is no multiple of"

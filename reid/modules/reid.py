@@ -92,7 +92,10 @@ class ReIDModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.make_optimizer is None:
             raise ValueError("this module was built for evaluation: give it an optimizer to train it")
-        optimizer = self.make_optimizer(self.parameters())
+        try:
+            optimizer = self.make_optimizer(self.parameters())
+        except TypeError as error:
+            raise ValueError(f"the optimizer refuses its options (optimizer.*): {error}") from error
         # asked of the data module: the trainer makes its loaders after a checkpoint has restored its progress
         batches = len(self.trainer.datamodule.train_batches())  # type: ignore[attr-defined]
         steps = -(-batches // self.trainer.accumulate_grad_batches)

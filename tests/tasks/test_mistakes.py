@@ -143,3 +143,18 @@ def test_full_error_shows_the_traceback(program, tmp_path: Path) -> None:
     outcome = program("task=evaluate", HYDRA_FULL_ERROR="1")
     assert outcome.status == 1
     assert "Traceback" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("data.batch_size=0", "data.batch_size=0: use a whole number of 1 or more"),
+        ("data.on_bad_image=ignore", "data.on_bad_image='ignore': use error or skip"),
+        ("optimizer.lr=fast", "the optimizer refuses its options"),
+        ("evaluation.distance=manhattan", "this model is compared by"),
+        ("model.loss_weights={identity: 0}", "give at least one of ['identity', 'triplet'] a weight"),
+        ("trainer.limit_val_batches=0.5", "part of a gallery ranks nothing"),
+    ],
+)
+def test_an_option_out_of_range_is_named(program, word: str, said: str) -> None:
+    assert said in line(program.inside(word if "limit" not in word else f"+{word}"))
