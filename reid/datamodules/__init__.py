@@ -1,7 +1,17 @@
 """LightningDataModules: the shared loaders, and a thin class a benchmark."""
 
+from reid.datamodules.cuhk03 import CUHK03DataModule
+from reid.datamodules.duke import DukeDataModule
 from reid.datamodules.market1501 import Market1501DataModule
+from reid.datamodules.msmt17 import MSMT17DataModule
 from reid.datamodules.pedestrians import PedestriansDataModule
 from reid.datamodules.reid import ReIDDataModule
 
-__all__ = ["Market1501DataModule", "PedestriansDataModule", "ReIDDataModule"]
+__all__ = [
+    "CUHK03DataModule",
+    "DukeDataModule",
+    "MSMT17DataModule",
+    "Market1501DataModule",
+    "PedestriansDataModule",
+    "ReIDDataModule",
+]

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from reid.datasets.records import Benchmark, Record
@@ -27,22 +28,20 @@ def read_market1501(
         FileNotFoundError: no such folder, one of the three is missing, or one has no image.
         ValueError: a file name that does not fit.
     """
-    folder = find_folder(root, name=name)
+    folder = find_folder(root, name=name, layouts=(f"{name}/{RELEASE}", RELEASE, name, "."))
     lists = [read_folder(folder / part, identities=identities, cameras=cameras) for part in FOLDERS]
     return Benchmark(name, *lists)
 
 
-def find_folder(root: Path, *, name: str) -> Path:
-    """The first accepted place that has the three folders; or an error that says what there is instead."""
-    places = [root / name / RELEASE, root / RELEASE, root / name, root]
+def find_folder(root: Path, *, name: str, layouts: Sequence[str], parts: Sequence[str] = FOLDERS) -> Path:
+    """The first of ``layouts`` below ``root`` that has all ``parts``; or an error that says what there is."""
+    places = [root / layout for layout in layouts]
     for place in places:
-        if all((place / part).is_dir() for part in FOLDERS):
+        if all((place / part).exists() for part in parts):
             return place
-    remedy = f"Set paths.data=DIR (or the environment variable REID_DATA) to the folder that holds {name}/."
     for place in places:
-        if missing := [part for part in FOLDERS if not (place / part).is_dir()]:
-            if len(missing) == len(FOLDERS):
-                continue
+        missing = [part for part in parts if not (place / part).exists()]
+        if len(missing) < len(parts):
             raise FileNotFoundError(
                 f"{name} in {place} is not whole: {', '.join(missing)} is missing, there is {seen_in(place)}."
                 " Copy it again."
@@ -50,8 +49,9 @@ def find_folder(root: Path, *, name: str) -> Path:
     nearest = next((place for place in places if place.is_dir()), None)
     there = f"{nearest} holds {seen_in(nearest)}" if nearest else f"{root} does not exist"
     raise FileNotFoundError(
-        f"{name} was not found: {there}. A folder with {', '.join(FOLDERS)} was looked for in"
-        f" {', '.join(map(str, places))}. {remedy}"
+        f"{name} was not found: {there}. {', '.join(parts)} were looked for in {root} itself and in its"
+        f" {', '.join(layout for layout in layouts if layout != '.')}. Set paths.data=DIR (or the environment"
+        f" variable REID_DATA) to the folder that holds {layouts[0]}."
     )
 
 
