@@ -18,15 +18,24 @@ FORMAT = 1
 ALLOWED = ("reid.", "torch.nn.", "torch.optim.")
 
 
-def describe(model: Mapping[str, Any], *, image_size: Sequence[int], data: str) -> dict[str, Any]:
+def describe(
+    model: Mapping[str, Any], *, image_size: Sequence[int], distance: str, data: str
+) -> dict[str, Any]:
     """The entry that makes a checkpoint self-describing.
 
     Args:
         model: the model section of the configuration, resolved to plain values.
         image_size: (height, width) in pixels that the network was trained on.
+        distance: by which its best epoch was chosen.
         data: the benchmark's name.
     """
-    return {"format": FORMAT, "model": dict(model), "image_size": list(image_size), "data": data}
+    return {
+        "format": FORMAT,
+        "model": dict(model),
+        "image_size": list(image_size),
+        "distance": distance,
+        "data": data,
+    }
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:

@@ -18,7 +18,7 @@ MODEL = {
 def whole() -> dict:
     return {
         "state_dict": {"network.a": torch.ones(2)},
-        "reid": describe(MODEL, image_size=(256, 128), data="toy"),
+        "reid": describe(MODEL, image_size=(256, 128), distance="cosine", data="toy"),
     }
 
 
@@ -26,7 +26,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "best.ckpt"
     write_checkpoint(whole(), path)
     read = read_checkpoint(path)
-    assert read["reid"] == {"format": 1, "model": MODEL, "image_size": [256, 128], "data": "toy"}
+    assert read["reid"] == {
+        "format": 1,
+        "model": MODEL,
+        "image_size": [256, 128],
+        "distance": "cosine",
+        "data": "toy",
+    }
     assert torch.equal(read["state_dict"]["network.a"], torch.ones(2))
     assert ours.network_weights(read).keys() == {"a"}
     assert [file.name for file in path.parent.iterdir()] == ["best.ckpt"]

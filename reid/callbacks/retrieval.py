@@ -1,18 +1,21 @@
 """CMC, mAP and mINP of the whole query and gallery after every validation, on one process or many alike."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from reid.contracts import Batch, Features, Labels
-from reid.evaluation import Ranking, rank, retrieval_metrics
+from reid.contracts import Batch, Distance, Features, Labels
+from reid.evaluation import JUNK, Ranking, ReRanking, rank, retrieval_metrics
 from reid.modules import ReIDModule
 
+Columns = dict[str, Tensor]  # a value per image
+COUNTS = ("queries", "queries_skipped", "gallery")
 COLUMNS = ("index", "identity", "camera", "is_query")
 KEPT = 10  # nearest gallery images of each query, for the pictures
 
@@ -36,6 +39,8 @@ class RetrievalMetrics(pl.Callback):
         ranks: the ranks of the CMC curve to report.
         same_camera: "exclude" or "keep" gallery images of the query's own identity and camera.
         average_precision: "rectangle" or "trapezoid".
+        rerank: add figures of k-reciprocal re-ranking to those of ``distance``, after training only.
+        reranking: its ``k1``, ``k2``, ``weight`` and ``square``, the paper's if left out.
     """
 
     def __init__(
@@ -47,6 +52,8 @@ class RetrievalMetrics(pl.Callback):
         ranks: Sequence[int] = (1, 5, 10, 20),
         same_camera: Literal["exclude", "keep"] = "exclude",
         average_precision: Literal["rectangle", "trapezoid"] = "rectangle",
+        rerank: bool = False,
+        reranking: Mapping[str, Any] | None = None,
     ) -> None:
         self.distance = distance
         self.report = [distance, *(name for name in report if name != distance)]
@@ -54,16 +61,18 @@ class RetrievalMetrics(pl.Callback):
         self.ranks = tuple(ranks)
         self.same_camera = same_camera
         self.average_precision = average_precision
+        self.reranking = dict(reranking or {}) if rerank else None
         self.result: Retrieval | None = None
         self._features: list[Features] = []
         self._rows: list[dict[str, Any]] = []
         self._started = 0.0
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if trainer.limit_val_batches not in (1.0, 0, 0.0):
+        if trainer.limit_val_batches != 1.0:
             raise ValueError(
                 f"trainer.limit_val_batches={trainer.limit_val_batches}: a part of a gallery ranks nothing;"
-                " leave it at 1.0, or at 0 to skip evaluation"
+                " leave it at 1.0 (fewer"
+                " evaluations: trainer.check_val_every_n_epoch)"
             )
         assert isinstance(pl_module, ReIDModule)
         known = pl_module.distances()
@@ -91,40 +100,94 @@ class RetrievalMetrics(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ReIDModule)
         columns = {
-            "embedding": torch.cat([features.embedding.float() for features in self._features]),
+            **feature_columns(self._features),
             **{name: torch.cat([row[name] for row in self._rows]) for name in self._rows[0]},
         }
         columns = {name: gather_rows(value, trainer) for name, value in columns.items()}
         self._features, self._rows = [], []
         metrics: dict[str, dict[str, float]] = {}
         rankings: dict[str, Ranking] = {}
+        problem: ValueError | None = None
         if trainer.is_global_zero:
-            records = trainer.datamodule.evaluation_records  # type: ignore[attr-defined]
-            columns = in_list_order(columns, len(records))
-            is_query = columns["is_query"]
-            query = {name: value[is_query] for name, value in columns.items()}
-            gallery = {name: value[~is_query] for name, value in columns.items()}
-            distances = pl_module.distances(normalize=self.normalize)
-            for name in self.report:
-                rankings[name] = rank(
-                    Features(embedding=query["embedding"], pooled=query["embedding"]),
-                    Labels(query["identity"], query["camera"]),
-                    Features(embedding=gallery["embedding"], pooled=gallery["embedding"]),
-                    Labels(gallery["identity"], gallery["camera"]),
-                    distance=distances[name],
-                    top=KEPT,
-                    same_camera=self.same_camera,
-                )
-                metrics[name] = retrieval_metrics(
-                    rankings[name], ranks=self.ranks, rule=self.average_precision
-                )
-        metrics = trainer.strategy.broadcast(metrics)
+            try:
+                records = trainer.datamodule.evaluation_records  # type: ignore[attr-defined]
+                query, gallery = sides(in_list_order(columns, len(records)))
+                columns.clear()  # stripes weigh more than images
+                distances = pl_module.distances(normalize=self.normalize)
+                rankings = {name: self._rank(query, gallery, distances[name]) for name in self.report}
+                metrics = {name: self._figures(ranking) for name, ranking in rankings.items()}
+                if self.reranking is not None and trainer.state.fn == TrainerFn.VALIDATING:
+                    again = self._rerank(query, gallery, distances[self.distance])
+                    metrics[self.distance] |= {f"rerank_{key}": value for key, value in again.items()}
+            except ValueError as error:  # the other ranks wait below
+                problem = error
+        problem, metrics = trainer.strategy.broadcast((problem, metrics))
+        if problem is not None:
+            raise problem
         self.result = Retrieval(metrics, rankings, time.perf_counter() - self._started)
         for name in self.report:
             place = "val" if name == self.distance else f"val/{name}"
-            counts = ("queries", "queries_skipped", "gallery")
-            fractions = {key: value for key, value in metrics[name].items() if key not in counts}
+            fractions = {key: value for key, value in metrics[name].items() if key not in COUNTS}
             pl_module.log_dict({f"{place}/{key}": value for key, value in fractions.items()})
+
+    def _rank(self, query: Columns, gallery: Columns, distance: Distance) -> Ranking:
+        return rank(
+            features_of(query),
+            labels_of(query),
+            features_of(gallery),
+            labels_of(gallery),
+            distance=distance,
+            top=KEPT,
+            same_camera=self.same_camera,
+        )
+
+    def _rerank(self, query: Columns, gallery: Columns, distance: Distance) -> dict[str, float]:
+        """Figures of the ranking by k-reciprocal neighbours."""
+        reranking = ReRanking(
+            features_of(query),
+            features_of(gallery),
+            distance=distance,
+            junk=gallery["identity"] == JUNK,
+            **(self.reranking or {}),
+        )
+        ranking = rank(
+            reranking.query,
+            labels_of(query),
+            reranking.gallery,
+            labels_of(gallery),
+            distance=reranking,
+            same_camera=self.same_camera,
+        )
+        return {key: value for key, value in self._figures(ranking).items() if key not in COUNTS}
+
+    def _figures(self, ranking: Ranking) -> dict[str, float]:
+        return retrieval_metrics(ranking, ranks=self.ranks, rule=self.average_precision)
+
+
+def sides(columns: Columns) -> tuple[Columns, Columns]:
+    """The rows of the query, and those of the gallery."""
+    is_query = columns["is_query"]
+    query = {name: value[is_query] for name, value in columns.items()}
+    return query, {name: value[~is_query] for name, value in columns.items()}
+
+
+def labels_of(columns: Columns) -> Labels:
+    """Who is on each image, and by which camera."""
+    return Labels(columns["identity"], columns["camera"])
+
+
+def feature_columns(batches: Sequence[Features]) -> Columns:
+    """What distances compare, in float32: embeddings and, where the network has them, stripes."""
+    columns = {"embedding": torch.cat([features.embedding.float() for features in batches])}
+    if stripes := [features.stripes.float() for features in batches if features.stripes is not None]:
+        columns["stripes"] = torch.cat(stripes)
+    return columns
+
+
+def features_of(columns: Columns) -> Features:
+    """The features that `feature_columns` took apart."""
+    embedding = columns["embedding"]
+    return Features(embedding=embedding, pooled=embedding, stripes=columns.get("stripes"))
 
 
 def gather_rows(values: Tensor, trainer: pl.Trainer) -> Tensor:
@@ -138,7 +201,7 @@ def gather_rows(values: Tensor, trainer: pl.Trainer) -> Tensor:
     return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])
 
 
-def in_list_order(columns: dict[str, Tensor], length: int) -> dict[str, Tensor]:
+def in_list_order(columns: Columns, length: int) -> Columns:
     """Rows sorted by ``index``, the copies that padding makes left out.
 
     Raises:

@@ -43,7 +43,8 @@ class ReIDDataModule(pl.LightningDataModule):
         verify: compare the disk with ``counts``.
         image_size: (height, width) in pixels of every image of a batch.
         batch_size: training images per device and step.
-        sampler: "random", or "identity" for P x K batches.
+        sampler: "random"; "identity" for P x K batches; "identity_once" for one group of K an identity an
+        epoch.
         images_per_identity: K of the P x K batches; P = batch_size / K.
         evaluation_batch_size: images per forward pass of an evaluation.
         num_workers: loader processes; if None, none for a CPU trainer, whose threads use the cores, and
@@ -66,7 +67,7 @@ class ReIDDataModule(pl.LightningDataModule):
         verify: bool = True,
         image_size: Sequence[int] = (256, 128),
         batch_size: int = 64,
-        sampler: Literal["random", "identity"] = "random",
+        sampler: Literal["random", "identity", "identity_once"] = "random",
         images_per_identity: int = 4,
         evaluation_batch_size: int = 256,
         num_workers: int | None = None,
@@ -76,7 +77,7 @@ class ReIDDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         for key, value, allowed in (
-            ("sampler", sampler, ("random", "identity")),
+            ("sampler", sampler, ("random", "identity", "identity_once")),
             ("cache", cache, ("none", "ram")),
             ("on_bad_image", on_bad_image, ("error", "skip")),
         ):
@@ -89,7 +90,7 @@ class ReIDDataModule(pl.LightningDataModule):
         ):
             if not isinstance(number, int) or number < 1:
                 raise ValueError(f"data.{key}={number!r}: use a whole number of 1 or more")
-        if sampler == "identity" and batch_size % images_per_identity:
+        if sampler != "random" and batch_size % images_per_identity:
             raise ValueError(
                 f"data.batch_size={batch_size} is no multiple of"
                 f" data.images_per_identity={images_per_identity}"
@@ -144,10 +145,11 @@ class ReIDDataModule(pl.LightningDataModule):
                 labels,
                 identities_per_batch=self.batch_size // self.images_per_identity,
                 images_per_identity=self.images_per_identity,
+                once=self.sampler == "identity_once",
                 seed=self.seed,
                 **place,
             )
-            if self.sampler == "identity"
+            if self.sampler != "random"
             else RandomSampler(len(labels), seed=self.seed, **place)
         )
         sampler.set_epoch(epoch)

@@ -30,6 +30,7 @@ class IdentitySampler(DistributedSampler[int]):
         identities: of each row.
         identities_per_batch: P.
         images_per_identity: K.
+        once: each identity has one group an epoch, not all of its images (AlignedReID++'s recipes).
         seed: with the epoch, decides every batch.
         num_replicas: processes, W.
         rank: this process.
@@ -41,6 +42,7 @@ class IdentitySampler(DistributedSampler[int]):
         *,
         identities_per_batch: int,
         images_per_identity: int = 4,
+        once: bool = False,
         seed: int = 0,
         num_replicas: int = 1,
         rank: int = 0,
@@ -48,6 +50,7 @@ class IdentitySampler(DistributedSampler[int]):
         super().__init__(identities, num_replicas=num_replicas, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.identities_per_batch = identities_per_batch
         self.images_per_identity = images_per_identity
+        self.groups = 1 if once else None  # of an identity, an epoch
         rows: dict[int, list[int]] = {}
         for row, identity in enumerate(identities):
             rows.setdefault(identity, []).append(row)
@@ -97,7 +100,7 @@ class IdentitySampler(DistributedSampler[int]):
         """For each identity, its groups of K rows."""
         k = self.images_per_identity
         return [
-            rng.permutation(own)[: len(own) // k * k].reshape(-1, k).tolist()
+            rng.permutation(own)[: len(own) // k * k].reshape(-1, k)[: self.groups].tolist()
             if len(own) >= k
             else [rng.choice(own, k).tolist()]
             for own in self.rows

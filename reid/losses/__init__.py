@@ -1,6 +1,7 @@
 """`Features` and their `Batch` in, a scalar out; a loss carries no weight, the module that sums them does."""
 
+from reid.losses.aligned import AlignedLoss
 from reid.losses.identity import IdentityLoss
 from reid.losses.triplet import TripletLoss
 
-__all__ = ["IdentityLoss", "TripletLoss"]
+__all__ = ["AlignedLoss", "IdentityLoss", "TripletLoss"]

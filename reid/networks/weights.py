@@ -74,11 +74,14 @@ def load_weights(network: nn.Module, path: Path | str) -> WeightsReport:
 
     A first convolution with more input planes than the file's gets the file's in its first planes and keeps
     its own initial values in the others: guides stacked on a pretrained image network (PAMTRI recipe).
+    A network whose trunk is published under other names translates them in a ``from_published`` of its own.
 
     Raises:
         FileNotFoundError, ValueError: as `read_weights`; also ValueError where nothing matched.
     """
     theirs = read_weights(path)
+    if callable(translate := getattr(network, "from_published", None)):
+        theirs = dict(translate(theirs))
     ours = network.state_dict()
     stem = stem_weight(network)
     if stem in theirs and stem in ours:

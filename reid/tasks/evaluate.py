@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig) -> float:
     """Evaluate ``checkpoint`` on the configured benchmark.
 
-    The model and its image size are the checkpoint's own; ``model=`` on the command line is compared with it,
-    ``data.image_size=`` overrules it.
+    The model, its image size and its distance are the checkpoint's own; ``model=`` on the command line is
+    compared with it, ``data.image_size=`` and ``evaluation.distance=`` overrule it.
 
     Returns:
         mAP, a fraction.
@@ -33,6 +33,8 @@ def evaluate(config: DictConfig) -> float:
     datamodule = build_datamodule(
         config, image_size=None if was_given("data.image_size") else checkpoint["reid"]["image_size"]
     )
+    if not was_given("evaluation.distance"):
+        OmegaConf.update(config, "evaluation.distance", checkpoint["reid"]["distance"])
     retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
     trainer = build_trainer(config, [retrieval])
     if trainer.is_global_zero:

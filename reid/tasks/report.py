@@ -16,6 +16,7 @@ from reid.datamodules import ReIDDataModule
 from reid.evaluation import average_precision, cmc
 from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists
 
+RERANKED = "rerank_"  # what figures of the second ranking begin with
 FIGURES = ("mAP", "mINP", "rank")  # what the table shows, in per cent
 
 
@@ -45,6 +46,9 @@ def leave_results(
     write_json(figures, folder / "metrics.json")
     pictures = draw(result, primary, datamodule, folder / "plots")
     rows = {f"{datamodule.name}, {name}": metrics for name, metrics in result.metrics.items()}
+    second = {key.removeprefix(RERANKED): figures[key] for key in figures if key.startswith(RERANKED)}
+    if second:
+        rows[f"{datamodule.name}, {primary}, re-ranked"] = second
     if config.published is not None:
         published = OmegaConf.to_container(config.published)
         assert isinstance(published, dict)

@@ -31,7 +31,12 @@ def train(config: DictConfig) -> float:
     resume = None if config.resume is None else check_resume(Path(config.resume), section)
     datamodule = build_datamodule(config)
     module = training_module(config)
-    module.description = describe(section, image_size=datamodule.image_size, data=datamodule.name)
+    module.description = describe(
+        section,
+        image_size=datamodule.image_size,
+        distance=config.evaluation.distance,
+        data=datamodule.name,
+    )
     callbacks = {name: instantiate(part, _convert_="all") for name, part in config.callbacks.items() if part}
     trainer = build_trainer(config, list(callbacks.values()))
     if trainer.is_global_zero:
@@ -96,7 +101,7 @@ def announce(config: DictConfig, module: Any, datamodule: Any, trainer: pl.Train
         log.warning(
             "model.weights is not set: the published result starts from ImageNet weights (model.weights=PATH)"
         )
-    if config.model.get("loss_weights", {}).get("triplet") and config.data.sampler != "identity":
+    if config.model.get("loss_weights", {}).get("triplet") and config.data.sampler == "random":
         log.warning(
             "The triplet loss needs several images of an identity in a batch: set data.sampler=identity"
         )

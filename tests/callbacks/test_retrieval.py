@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from reid.callbacks.retrieval import RetrievalMetrics, in_list_order
+from reid.callbacks.retrieval import RetrievalMetrics, feature_columns, features_of, in_list_order
+from reid.contracts import Features
+from reid.evaluation import rows
 
 
 def test_rows_come_back_in_list_order_without_the_copies_of_padding() -> None:
@@ -14,6 +16,19 @@ def test_rows_come_back_in_list_order_without_the_copies_of_padding() -> None:
 def test_rows_that_were_not_evaluated_are_missed() -> None:
     with pytest.raises(ValueError, match="1 of 3 images were not evaluated"):
         in_list_order({"index": torch.tensor([0, 2])}, 3)
+
+
+@pytest.mark.parametrize("stripes", [None, torch.arange(24, dtype=torch.bfloat16).view(4, 2, 3)])
+def test_what_distances_compare_is_gathered_in_float32(stripes: torch.Tensor | None) -> None:
+    embedding = torch.arange(8, dtype=torch.bfloat16).view(4, 2)
+    whole = Features(embedding=embedding, pooled=embedding, stripes=stripes)
+    gathered = features_of(feature_columns([rows(whole, slice(0, 3)), rows(whole, slice(3, 4))]))
+    assert torch.equal(gathered.embedding, embedding.float())
+    if stripes is None:
+        assert gathered.stripes is None
+    else:
+        assert gathered.stripes is not None
+        assert torch.equal(gathered.stripes, stripes.float())
 
 
 def test_the_distance_that_decides_comes_first_and_once() -> None:

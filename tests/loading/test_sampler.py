@@ -160,3 +160,15 @@ def test_evaluation_keeps_the_batches_of_one_process(processes: int) -> None:
         draw for number in range(4) for draw in list(ranks[number % processes])[number // processes :][:1]
     ] == single
     assert sum(len(rank) for rank in ranks) == 4
+
+
+def test_once_is_one_group_of_each_identity_an_epoch() -> None:
+    """AlignedReID++: Market-1501's 751 identities make 93 batches of 8 x 4, whatever their images."""
+    rng = np.random.default_rng(0)
+    identities = np.repeat(np.arange(751), rng.integers(2, 73, 751)).tolist()
+    sampler = IdentitySampler(identities, identities_per_batch=8, images_per_identity=4, once=True)
+    rows = list(sampler)
+    assert len(rows) == len(sampler) == 93 * 32
+    drawn = [identities[row] for row in rows[::4]]
+    assert len(drawn) == len(set(drawn))
+    assert all(len({identities[row] for row in rows[at : at + 4]}) == 1 for at in range(0, len(rows), 4))

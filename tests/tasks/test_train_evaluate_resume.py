@@ -53,6 +53,17 @@ def test_evaluating_the_best_checkpoint_gives_the_very_same_figures(program, tra
         assert ours[figure] == theirs[figure], figure
 
 
+def test_reranking_adds_figures_and_changes_none(program, trained, small) -> None:
+    sentence = ["task=evaluate", f"checkpoint={trained.folder}/checkpoints/best.ckpt", *small]
+    outcome = program.inside(*sentence, "evaluation.rerank=true", "evaluation.reranking.k1=5", small=False)
+    assert outcome.status == 0, outcome.err
+    figures = outcome.metrics()
+    assert figures["mAP"] == trained.metrics()["mAP"]
+    assert 0 < figures["rerank_mAP"] <= 1
+    assert {"rerank_mINP", "rerank_rank1", "rerank_rank20"} <= figures.keys()
+    assert "re-ranked" in outcome.out
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(program) -> None:
     options = ["data.sampler=identity", "data.images_per_identity=4", "model.loss_weights.triplet=1.0"]
     whole = program.inside("trainer.max_epochs=3", *options)

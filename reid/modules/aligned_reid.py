@@ -1,0 +1,22 @@
+"""AlignedReID++: the shared loop, and distances that look at stripes."""
+
+from reid.contracts import Distance
+from reid.evaluation import EuclideanDistance, GlobalLocalDistance, LocalDistance
+from reid.modules.reid import ReIDModule
+
+
+class AlignedReIDModule(ReIDModule):
+    """Global and local features (Luo et al., 2019), taught by identity, triplets and aligned triplets."""
+
+    def distances(self, *, normalize: bool = False) -> dict[str, Distance]:
+        """Those of every module and the four of the paper's tables, whose embeddings are always normalised.
+
+        'local' aligns stripes (DMLI), 'unaligned' does not; 'global_local' is the one the paper ranks by.
+        """
+        return {
+            **super().distances(normalize=normalize),
+            "global": EuclideanDistance(normalize=True),
+            "local": LocalDistance(),
+            "unaligned": LocalDistance(unaligned=True),
+            "global_local": GlobalLocalDistance(),
+        }
