@@ -91,7 +91,7 @@ class Program:
 
     def __call__(self, *sentence: str, **settings: Any) -> Outcome:
         process, folder = self.start(*sentence, **settings)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=1500)
         return Outcome(process.returncode, out, err, folder)
 
     def inside(self, *sentence: str, small: bool = True) -> Outcome:
