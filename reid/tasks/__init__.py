@@ -36,7 +36,10 @@ def run(config: DictConfig) -> float | None:
         if needs_isolation(config):
             return run_alone()
         objective: float | None = get_method(config.task.run)(config)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        # Lightning turns Ctrl-C into status 1
+        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, KeyboardInterrupt):
+            raise
         log.warning("Interrupted.")
         sys.exit(130)
     except MISTAKES as error:

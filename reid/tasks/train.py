@@ -45,10 +45,7 @@ def train(config: DictConfig) -> float:
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     announce(config, module, datamodule, trainer)
-    try:
-        trainer.fit(module, datamodule, ckpt_path=resume, weights_only=True)
-    except SystemExit as leaving:  # how Lightning ends after Ctrl-C
-        raise KeyboardInterrupt from leaving
+    trainer.fit(module, datamodule, ckpt_path=resume, weights_only=True)
 
     best = folder / "checkpoints" / "best.ckpt"
     if best.is_file():

@@ -3,11 +3,13 @@
 import signal
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
+from reid.callbacks import RetrievalMetrics
 from reid.checkpoint import network_weights, read_checkpoint
 
 
@@ -143,3 +145,11 @@ def test_a_sweep_over_distributed_jobs_runs_each_once(program) -> None:
     assert len(folders) == 2
     steps = [int((folder / "metrics.csv").read_text().splitlines()[1].split(",")[1]) for folder in folders]
     assert steps == [3, 6], "48 images in batches of 8, on two processes and on one"
+
+
+def test_ctrl_c_in_an_evaluation_ends_with_its_status(program, trained, small) -> None:
+    checkpoint = f"checkpoint={trained.folder}/checkpoints/best.ckpt"
+    with mock.patch.object(RetrievalMetrics, "on_validation_batch_end", side_effect=KeyboardInterrupt):
+        outcome = program.inside("task=evaluate", checkpoint, *small, small=False)
+    assert outcome.status == 130
+    assert "Traceback" not in outcome.err
