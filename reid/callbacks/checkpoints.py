@@ -1,7 +1,6 @@
 """last.ckpt after every epoch, best.ckpt whenever the epoch was the best so far."""
 
 import contextlib
-import logging
 import os
 import shutil
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
-
-log = logging.getLogger(__name__)
 
 
 class BestAndLast(Checkpoint):

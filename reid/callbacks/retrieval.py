@@ -71,8 +71,7 @@ class RetrievalMetrics(pl.Callback):
         if trainer.limit_val_batches != 1.0:
             raise ValueError(
                 f"trainer.limit_val_batches={trainer.limit_val_batches}: a part of a gallery ranks nothing;"
-                " leave it at 1.0 (fewer"
-                " evaluations: trainer.check_val_every_n_epoch)"
+                " leave it at 1.0 (fewer evaluations: trainer.check_val_every_n_epoch)"
             )
         assert isinstance(pl_module, ReIDModule)
         known = pl_module.distances()

@@ -1,8 +1,8 @@
 """The loaders that every benchmark shares: training batches; query and gallery in one evaluation loader."""
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +24,6 @@ from reid.loading import (
     relabel,
     usable,
 )
-
-log = logging.getLogger(__name__)
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as all published systems normalise
 STD = (0.229, 0.224, 0.225)
@@ -174,24 +172,26 @@ class ReIDDataModule(pl.LightningDataModule):
         return self._loader(ImageSet(self.train_records, pipeline, cache=self.cache), batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        trainer = self._trainer()
+        images, processes = self.evaluation_images, self._trainer().world_size
+        a_batch_each = -(-len(images) // processes)
+        batches = EvaluationBatchSampler(
+            len(images),
+            min(self.evaluation_batch_size, a_batch_each),
+            num_replicas=processes,
+            rank=self._trainer().global_rank,
+        )
+        return self._loader(images, batches)
+
+    @cached_property
+    def evaluation_images(self) -> ImageSet:
+        """Query, then gallery; kept, as a training and its final evaluation each ask for a loader."""
         assert self.benchmark is not None
-        images = ImageSet(
+        return ImageSet(
             self.evaluation_records,
             Pipeline(self.transforms["evaluate"], size=self.image_size),
             queries=len(self.benchmark.query),
             cache=self.cache,
         )
-        processes = trainer.world_size
-        batches = EvaluationBatchSampler(
-            len(images),
-            min(
-                self.evaluation_batch_size, -(-len(images) // processes)
-            ),  # a batch for each process at least
-            num_replicas=processes,
-            rank=trainer.global_rank,
-        )
-        return self._loader(images, batches)
 
     def _loader(self, images: ImageSet, batches: Any) -> DataLoader[Batch]:
         trainer = self._trainer()
@@ -220,9 +220,14 @@ class ReIDDataModule(pl.LightningDataModule):
 
 def normalize(image: Tensor) -> Tensor:
     """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 with ImageNet's mean and deviation."""
-    mean = torch.tensor(MEAN, device=image.device).mul_(255)
-    deviation = torch.tensor(STD, device=image.device).mul_(255)
+    mean, deviation = gray_levels(image.device)
     return image.float().sub_(mean).div_(deviation).permute(0, 3, 1, 2)
+
+
+@cache
+def gray_levels(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of 0..255, sent to a device once: each copy would make it wait."""
+    return torch.tensor(MEAN, device=device).mul_(255), torch.tensor(STD, device=device).mul_(255)
 
 
 def as_it_is(batch: Any) -> Any:

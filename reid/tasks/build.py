@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +39,10 @@ def plain(section: DictConfig) -> dict[str, Any]:
     return values
 
 
-def build_datamodule(config: DictConfig, *, image_size: Iterable[int] | None = None) -> ReIDDataModule:
-    """The data module; ``image_size`` (height, width) overrules the configuration's."""
-    section = plain(config.data)
-    if image_size is not None:
-        section["image_size"] = list(image_size)
-        section["transforms"] = plain_with_size(config, section["image_size"])
-    datamodule: ReIDDataModule = instantiate(section, _convert_="all")
+def build_datamodule(config: DictConfig) -> ReIDDataModule:
+    """The data module, its transforms included."""
+    datamodule: ReIDDataModule = instantiate(plain(config.data), _convert_="all")
     return datamodule
-
-
-def plain_with_size(config: DictConfig, image_size: list[int]) -> Any:
-    """The transforms' section for another image size."""
-    copy = config.copy()
-    OmegaConf.update(copy, "data.image_size", image_size)
-    return plain(copy.transforms)
 
 
 def model_section(config: DictConfig) -> dict[str, Any]:

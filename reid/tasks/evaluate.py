@@ -1,6 +1,5 @@
 """task=evaluate: a checkpoint's figures on a benchmark."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 from reid.checkpoint import difference, read_checkpoint
 from reid.tasks.build import build_datamodule, build_trainer, model_section, trained_module
 from reid.tasks.report import leave_results
-
-log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> float:
@@ -30,11 +27,10 @@ def evaluate(config: DictConfig) -> float:
     checkpoint = read_checkpoint(Path(config.checkpoint))
     check_model(checkpoint, config)
     module = trained_module(checkpoint, config)
-    datamodule = build_datamodule(
-        config, image_size=None if was_given("data.image_size") else checkpoint["reid"]["image_size"]
-    )
-    if not was_given("evaluation.distance"):
-        OmegaConf.update(config, "evaluation.distance", checkpoint["reid"]["distance"])
+    for key, name in (("data.image_size", "image_size"), ("evaluation.distance", "distance")):
+        if not was_given(key):
+            OmegaConf.update(config, key, checkpoint["reid"][name])
+    datamodule = build_datamodule(config)
     retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
     trainer = build_trainer(config, [retrieval])
     if trainer.is_global_zero:

@@ -1,15 +1,12 @@
 """What this machine is good at, and settings that make the most of it."""
 
 import ctypes
-import logging
 import os
 import platform
 import sys
 
 import torch
 from omegaconf import DictConfig
-
-log = logging.getLogger(__name__)
 
 
 def processes(trainer: DictConfig) -> int:
