@@ -39,7 +39,7 @@ class Labels:
     """Who is on each of N images, and which camera took it: all that ranking needs to know."""
 
     identity: Tensor  # (N,) int64; -1 is junk, 0 a distractor where the benchmark has them
-    camera: Tensor  # (N,) int64
+    camera: Tensor  # (N,) int64; -1 is unknown, and equals no other camera
 
     def __len__(self) -> int:
         return len(self.identity)

@@ -16,7 +16,7 @@ def ranked_gallery(
     for row in sorted(range(len(gallery)), key=lambda row: (distances[row], row)):
         if gallery[row][0] == -1:
             continue
-        if same_camera == "exclude" and gallery[row] == query:
+        if same_camera == "exclude" and gallery[row] == query and query[1] != -1:  # -1: a camera not known
             continue
         order.append(row)
     return order

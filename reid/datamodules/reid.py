@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from reid.contracts import Batch
-from reid.datasets.records import Benchmark, Record
+from reid.datasets.records import PARTS, Benchmark, Record
 from reid.datasets.verify import verify_counts
 from reid.loading import (
     DrawBatchSampler,
@@ -121,10 +122,8 @@ class ReIDDataModule(pl.LightningDataModule):
         if self.verify:
             verify_counts(benchmark, self.counts)
         if self.on_bad_image == "skip":
-            benchmark = Benchmark(
-                benchmark.name,
-                *(usable(records)[0] for records in (benchmark.train, benchmark.query, benchmark.gallery)),
-            )
+            train, query, gallery = (usable(getattr(benchmark, part))[0] for part in PARTS)
+            benchmark = replace(benchmark, train=train, query=query, gallery=gallery)
         self.train_records, self.identities = relabel(benchmark.train)
         if len(self.identities) > self.num_identities:
             raise ValueError(

@@ -9,6 +9,7 @@ from reid.datasets.records import Benchmark, Record
 
 RELEASE = "Market-1501-v15.09.15"
 FOLDERS = ("bounding_box_train", "query", "bounding_box_test")  # train, query, gallery
+DISTRACTOR = 0  # boxes of background and of nobody in particular, which stay in the gallery
 JUNK = -1  # boxes that show nobody well; the official protocol leaves them out
 PATTERN = re.compile(r"(-?\d+)_c(\d)")  # 0002_c1s1_000451_03.jpg: identity 2, camera 1
 
@@ -30,7 +31,7 @@ def read_market1501(
     """
     folder = find_folder(root, name=name, layouts=(f"{name}/{RELEASE}", RELEASE, name, "."))
     lists = [read_folder(folder / part, identities=identities, cameras=cameras) for part in FOLDERS]
-    return Benchmark(name, *lists)
+    return Benchmark(name, *lists, distractor=DISTRACTOR)
 
 
 def find_folder(root: Path, *, name: str, layouts: Sequence[str], parts: Sequence[str] = FOLDERS) -> Path:

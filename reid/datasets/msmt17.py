@@ -42,6 +42,7 @@ def read_msmt17(root: Path, *, include_val: bool = False) -> Benchmark:
         [record for file in training for record in read_list(folder / file, train)],
         read_list(folder / "list_query.txt", test),
         read_list(folder / "list_gallery.txt", test),
+        one_numbering=False,
     )
 
 

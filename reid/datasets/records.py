@@ -1,8 +1,10 @@
 """What every benchmark is made of: a record an image, and three lists of records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+
+PARTS = ("train", "query", "gallery")  # a benchmark's lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +13,7 @@ class Record:
 
     path: Path
     identity: int  # the benchmark's own number; -1 junk, 0 distractor where the benchmark has them
-    camera: int  # 0-based
+    camera: int  # 0-based; -1 unknown, which equals no other camera
     attributes: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -23,6 +25,9 @@ class Benchmark:
     train: Sequence[Record]
     query: Sequence[Record]
     gallery: Sequence[Record]
+    _: KW_ONLY
+    distractor: int | None = None  # the gallery's number for boxes that show no identity
+    one_numbering: bool = True  # equal numbers in training and in the test are one identity
 
 
 @dataclass(frozen=True, slots=True)

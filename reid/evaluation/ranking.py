@@ -1,5 +1,6 @@
 """The exact search: at which rank of the gallery each query meets its own identity."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from reid.contracts import Distance, Features, Labels
 
 JUNK = -1  # identity of gallery images that count neither for nor against a query
+UNKNOWN = -1  # a camera that is not known, and so is never the query's own
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def rank(
     _check(query, query_labels, gallery, gallery_labels, top=top, same_camera=same_camera, block=block)
     identity, camera = _array(gallery_labels.identity), _array(gallery_labels.camera)
     wanted, taken_by = _array(query_labels.identity), _array(query_labels.camera)
-    pair_query, pair_row = _same_identity(wanted, identity)
-    ignored = (taken_by[pair_query] == camera[pair_row]) & (same_camera == "exclude")
+    pair_query, pair_row = same_identity(wanted, identity)
+    ignored = own_camera(taken_by[pair_query], camera[pair_row]) & (same_camera == "exclude")
     ignored_query, ignored_row = pair_query[ignored], pair_row[ignored]
     positives = pair_row[~ignored]
     offsets = pair_query[~ignored].searchsorted(np.arange(len(wanted) + 1))
@@ -93,12 +95,8 @@ def rank(
     ranks = np.empty_like(positives)
     top_row = np.full((len(wanted), top), -1)
     top_distance = np.full((len(wanted), top), np.inf, np.float32)
-    buffer = torch.empty(min(block, len(wanted)), len(identity))  # written on: what distance returns is not
-    for start in range(0, len(wanted), block):
-        stop = min(start + block, len(wanted))
-        _fill(buffer[: stop - start], distance, rows(query, slice(start, stop)), gallery)
-        table = buffer[: stop - start].numpy()
-        here = slice(*ignored_query.searchsorted([start, stop]))
+    for start, table in distance_blocks(query, gallery, distance=distance, block=block):
+        here = slice(*ignored_query.searchsorted([start, start + len(table)]))
         table[ignored_query[here] - start, ignored_row[here]] = np.inf  # behind everything
         table[:, junk] = np.inf
         for q, row in enumerate(table, start):
@@ -128,7 +126,31 @@ def rows(features: Features, which: slice) -> Features:
     )
 
 
-def _same_identity(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+def distance_blocks(
+    query: Features, gallery: Features, *, distance: Distance, block: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The first of some queries, and their distances (b, Ng), all finite, to the whole gallery.
+
+    The array may be written on, and is used again for the next queries.
+
+    Raises:
+        ValueError: distances of another shape, or that are not finite.
+    """
+    total = len(query.embedding)
+    buffer = torch.empty(min(block, total), len(gallery.embedding))  # what distance returns is not written on
+    for start in range(0, total, block):
+        table = buffer[: min(block, total - start)]
+        _fill(table, distance, rows(query, slice(start, start + block)), gallery)
+        yield start, table.numpy()
+
+
+def own_camera(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Pair by pair, whether one camera, a known one, took both images."""
+    own: NDArray[np.bool_] = (query == gallery) & (gallery != UNKNOWN)
+    return own
+
+
+def same_identity(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
     """All pairs (query, gallery row) that show one identity, junk apart; ascending, query first."""
     valid = np.flatnonzero(gallery != JUNK)
     by_identity = valid[np.argsort(gallery[valid], kind="stable")]  # one run of gallery rows an identity

@@ -76,7 +76,7 @@ def pairs(side: Labels) -> list[tuple[int, int]]:
 
 
 def random_case(seed: int) -> Case:
-    """Few levels of distance, so ties everywhere; junk, shared cameras, queries without a match."""
+    """Few levels of distance, so ties everywhere; junk, unknown cameras, queries without a match."""
     g = torch.Generator().manual_seed(seed)
 
     def draw(low: int, high: int, *shape: int) -> Tensor:
@@ -85,8 +85,8 @@ def random_case(seed: int) -> Case:
     queries, images, levels = int(draw(1, 12)), int(draw(1, 60)), int(draw(1, 12))
     return Case(
         matrix=draw(-levels, levels, queries, images) / 4.0,
-        query=Labels(draw(1, 8, queries), draw(0, 3, queries)),
-        gallery=Labels(draw(-1, 6, images), draw(0, 3, images)),
+        query=Labels(draw(1, 8, queries), draw(-1, 3, queries)),
+        gallery=Labels(draw(-1, 6, images), draw(-1, 3, images)),
     )
 
 
@@ -297,3 +297,8 @@ def test_rows_are_views_of_every_field() -> None:
     assert torch.equal(some.attributes["color"], images.attributes["color"][1:3])
     assert some.embedding.data_ptr() == images.embedding[1:].data_ptr()
     assert rows(features(torch.rand(4, 2)), slice(0, 1)).logits is None
+
+
+def test_a_camera_that_is_not_known_is_nobodys_own() -> None:
+    case = Case(torch.tensor([[0.1, 0.2]]), labels([1], [-1]), labels([1, 1], [-1, 0]))
+    assert case.rank().ranks.tolist() == [0, 1]
