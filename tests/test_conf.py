@@ -1,5 +1,6 @@
 """Every option of every group composes and builds, found by listing conf/: a new yaml is covered at once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ CONF = ROOT / "conf"
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
 
 
+@pytest.fixture(autouse=True)
+def hydra_of_its_own() -> Iterator[None]:
+    yield
+    GlobalHydra.instance().clear()
+
+
 def options(group: str) -> list[str]:
     return sorted(
         path.stem for path in (CONF / group).glob("*.yaml") if path.stem != "default" or group == "callbacks"
@@ -27,8 +34,10 @@ def options(group: str) -> list[str]:
 
 def composed(*sentence: str) -> DictConfig:
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", ["paths.output=outputs/test", "paths.data=data", *sentence])
+    initialize_config_dir(
+        str(CONF), version_base="1.3"
+    )  # for good, as in a run: a union composes its members
+    config = compose("config", ["paths.output=outputs/test", "paths.data=data", *sentence])
     OmegaConf.resolve(config)
     return config
 
@@ -66,6 +75,9 @@ def test_a_benchmark_builds_with_its_published_counts(name: str) -> None:
     assert datamodule.name == name
     if datamodule.counts:
         assert datamodule.counts["train"]["identities"] == datamodule.num_identities
+    if name == "union":
+        assert [each.name for each in datamodule.of] == ["market1501", "duke"]
+        assert [each.num_identities for each in datamodule.of] == [751, 702]
 
 
 @pytest.mark.parametrize("name", options("optimizer"))

@@ -62,6 +62,7 @@ class RetrievalMetrics(pl.Callback):
         self.same_camera = same_camera
         self.average_precision = average_precision
         self.reranking = dict(reranking or {}) if rerank else None
+        self.stage = "val"  # what the names of logged figures begin with
         self.result: Retrieval | None = None
         self._features: list[Features] = []
         self._rows: list[dict[str, Any]] = []
@@ -125,7 +126,7 @@ class RetrievalMetrics(pl.Callback):
             raise problem
         self.result = Retrieval(metrics, rankings, time.perf_counter() - self._started)
         for name in self.report:
-            place = "val" if name == self.distance else f"val/{name}"
+            place = self.stage if name == self.distance else f"{self.stage}/{name}"
             fractions = {key: value for key, value in metrics[name].items() if key not in COUNTS}
             pl_module.log_dict({f"{place}/{key}": value for key, value in fractions.items()})
 

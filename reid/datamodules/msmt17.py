@@ -11,7 +11,7 @@ class MSMT17DataModule(ReIDDataModule):
     """126,441 boxes of 4,101 people from fifteen cameras.
 
     Args:
-        include_val: train on the validation list too.
+        include_val: train on the validation list too; ``combine_all`` does as well.
         counts_with_val: the training list's ``counts`` in that case.
     """
 
@@ -23,6 +23,8 @@ class MSMT17DataModule(ReIDDataModule):
         counts_with_val: Mapping[str, int],
         **kwargs: Any,
     ) -> None:
+        if kwargs.get("combine_all") is True:
+            include_val = True
         super().__init__(
             *args, counts={**counts, "train": counts_with_val} if include_val else counts, **kwargs
         )

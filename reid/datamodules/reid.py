@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from reid.contracts import Batch
+from reid.datasets.combine import train_on_all
 from reid.datasets.records import PARTS, Benchmark, Record
 from reid.datasets.verify import verify_counts
 from reid.loading import (
@@ -37,9 +38,10 @@ class ReIDDataModule(pl.LightningDataModule):
         root: folder in which benchmarks lie.
         name: the benchmark's name, for messages and folders.
         transforms: ``train`` and ``evaluate``, each a list of albumentations transforms.
-        num_identities: training identities as published; the classifier's size.
+        num_identities: training identities as published, the classifier's size; None: as the disk has them.
         counts: list -> ``images``, ``identities``, ``cameras`` as published; what is absent is not compared.
         verify: compare the disk with ``counts``.
+        combine_all: train on query and gallery too.
         image_size: (height, width) in pixels of every image of a batch.
         batch_size: training images per device and step.
         sampler: "random"; "identity" for P x K batches; "identity_once" for one group of K an identity an
@@ -61,9 +63,10 @@ class ReIDDataModule(pl.LightningDataModule):
         *,
         name: str,
         transforms: Mapping[str, Sequence[Any]],
-        num_identities: int,
+        num_identities: int | None,
         counts: Mapping[str, Mapping[str, int]],
         verify: bool = True,
+        combine_all: bool = False,
         image_size: Sequence[int] = (256, 128),
         batch_size: int = 64,
         sampler: Literal["random", "identity", "identity_once"] = "random",
@@ -79,9 +82,10 @@ class ReIDDataModule(pl.LightningDataModule):
             ("sampler", sampler, ("random", "identity", "identity_once")),
             ("cache", cache, ("none", "ram")),
             ("on_bad_image", on_bad_image, ("error", "skip")),
+            ("combine_all", combine_all, (True, False)),
         ):
             if value not in allowed:
-                raise ValueError(f"data.{key}={value!r}: use {' or '.join(allowed)}")
+                raise ValueError(f"data.{key}={value!r}: use {' or '.join(map(str, allowed))}")
         for key, number in (
             ("batch_size", batch_size),
             ("images_per_identity", images_per_identity),
@@ -100,6 +104,7 @@ class ReIDDataModule(pl.LightningDataModule):
         self.num_identities = num_identities
         self.counts = counts
         self.verify = verify
+        self.combine_all = combine_all
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.batch_size = batch_size
         self.sampler = sampler
@@ -115,17 +120,26 @@ class ReIDDataModule(pl.LightningDataModule):
         """The benchmark's three lists, from the disk."""
         raise TypeError(f"{type(self).__name__} does not say how its benchmark is read")
 
-    def setup(self, stage: str | None = None) -> None:
-        if self.benchmark is not None:
-            return
+    def read_verified(self) -> Benchmark:
+        """The same, compared with the published counts if ``verify`` is set."""
         benchmark = self.read()
         if self.verify:
             verify_counts(benchmark, self.counts)
+        return benchmark
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.benchmark is not None:
+            return
+        benchmark = self.read_verified()
         if self.on_bad_image == "skip":
             train, query, gallery = (usable(getattr(benchmark, part))[0] for part in PARTS)
             benchmark = replace(benchmark, train=train, query=query, gallery=gallery)
+        if self.combine_all:
+            benchmark = train_on_all(benchmark)
         self.train_records, self.identities = relabel(benchmark.train)
-        if len(self.identities) > self.num_identities:
+        if self.num_identities is None:
+            self.num_identities = len(self.identities)
+        elif len(self.identities) > self.num_identities:
             raise ValueError(
                 f"{benchmark.name} has {len(self.identities)} training identities, the classifier has"
                 f" room for {self.num_identities}: set data.num_identities={len(self.identities)}"

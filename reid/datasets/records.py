@@ -28,6 +28,7 @@ class Benchmark:
     _: KW_ONLY
     distractor: int | None = None  # the gallery's number for boxes that show no identity
     one_numbering: bool = True  # equal numbers in training and in the test are one identity
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what numbers stand for
 
 
 @dataclass(frozen=True, slots=True)

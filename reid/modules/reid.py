@@ -106,4 +106,5 @@ class ReIDModule(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["reid"] = self.description
+        labels: dict[int, int] = self.trainer.datamodule.identities  # type: ignore[attr-defined]
+        checkpoint["reid"] = {**self.description, "identities": list(labels)}  # in the order of the logits

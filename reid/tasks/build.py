@@ -2,10 +2,13 @@
 
 import logging
 import warnings
+from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from hydra import compose
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Checkpoint
@@ -40,9 +43,67 @@ def plain(section: DictConfig) -> dict[str, Any]:
 
 
 def build_datamodule(config: DictConfig) -> ReIDDataModule:
-    """The data module, its transforms included."""
-    datamodule: ReIDDataModule = instantiate(plain(config.data), _convert_="all")
+    """The data module, its transforms included, and a union's members."""
+    section = plain(config.data)
+    if section["combine_all"]:
+        section["num_identities"] = None  # the published number is of the training list alone
+    if "of" in section:
+        section["of"] = [other_section(config, each) for each in section["of"]]
+    datamodule: ReIDDataModule = instantiate(section, _convert_="all")
     return datamodule
+
+
+def build_others(config: DictConfig) -> list[ReIDDataModule]:
+    """The benchmarks of ``evaluate_on``, read now: what is missing shall not come out after the training.
+
+    Raises:
+        ValueError: two of one name, the configured benchmark's among them.
+    """
+    others: list[ReIDDataModule] = []
+    for benchmark in config.evaluate_on:
+        section = {**other_section(config, benchmark), "combine_all": False}
+        name = section["name"]
+        if name in (config.data.name, *(other.name for other in others)):
+            raise ValueError(
+                f"evaluate_on={list(config.evaluate_on)}: {name} is evaluated already; a variant needs"
+                " another name, as {cuhk03: {boxes: labeled, name: cuhk03_labeled}}"
+            )
+        others.append(instantiate(section, _convert_="all"))
+        others[-1].prepare_data()
+        others[-1].setup()
+    return others
+
+
+def other_section(config: DictConfig, benchmark: Any) -> dict[str, Any]:
+    """The data section of a further benchmark, whose images are prepared as those of the configured one.
+
+    Args:
+        benchmark: an option of the group ``data``, or a mapping from it to values other than its file's, as
+            ``{cuhk03: {boxes: labeled}}``.
+
+    Raises:
+        ValueError: a union, or neither of the two forms.
+    """
+    name, options = benchmark, dict[str, Any]()
+    if isinstance(benchmark, Mapping) and len(benchmark) == 1:
+        ((name, options),) = benchmark.items()
+    if not isinstance(name, str) or not isinstance(options, Mapping) or name == "union":
+        raise ValueError(
+            f"{benchmark} is not one benchmark: use an option of the group data other than union, or one and"
+            " its values, as {cuhk03: {boxes: labeled}}"
+        )
+    section = plain(OmegaConf.merge(compose("config", [f"data={name}"]).data, options))  # type: ignore[arg-type]
+    facts = ("name", "num_identities", "counts")
+    shared = [key for key in signature(ReIDDataModule).parameters if key not in facts]
+    return {**section, **{key: value for key, value in plain(config.data).items() if key in shared}}
+
+
+def count_identities(config: DictConfig, datamodule: ReIDDataModule) -> None:
+    """Set ``data.num_identities``, the classifier's size, where only the disk knows it."""
+    if datamodule.num_identities is None:
+        datamodule.prepare_data()
+        datamodule.setup()
+        OmegaConf.update(config, "data.num_identities", datamodule.num_identities)
 
 
 def model_section(config: DictConfig) -> dict[str, Any]:

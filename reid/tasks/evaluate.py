@@ -1,15 +1,20 @@
 """task=evaluate: a checkpoint's figures on a benchmark."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from reid.callbacks import Retrieval, RetrievalMetrics
 from reid.checkpoint import difference, read_checkpoint
-from reid.tasks.build import build_datamodule, build_trainer, model_section, trained_module
-from reid.tasks.report import leave_results
+from reid.datamodules import ReIDDataModule
+from reid.modules import ReIDModule
+from reid.tasks.build import build_datamodule, build_others, build_trainer, model_section, trained_module
+from reid.tasks.report import Results, leave_results
 
 
 def evaluate(config: DictConfig) -> float:
@@ -30,19 +35,32 @@ def evaluate(config: DictConfig) -> float:
     for key, name in (("data.image_size", "image_size"), ("evaluation.distance", "distance")):
         if not was_given(key):
             OmegaConf.update(config, key, checkpoint["reid"][name])
-    datamodule = build_datamodule(config)
+    benchmarks = [build_datamodule(config), *build_others(config)]
     retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
     trainer = build_trainer(config, [retrieval])
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    trainer.validate(module, datamodule, verbose=False)
-    if not trainer.is_global_zero:
-        return float(trainer.callback_metrics["val/mAP"])
-    figures = leave_results(
-        config, retrieval.result, datamodule, trainer, extra={"checkpoint": str(config.checkpoint)}
-    )
-    return float(figures["mAP"])
+    results = evaluate_each(benchmarks, module, trainer, retrieval)
+    if trainer.is_global_zero:
+        leave_results(config, results, trainer, extra={"checkpoint": str(config.checkpoint)})
+    return results[0][1].metrics[retrieval.distance]["mAP"]
+
+
+def evaluate_each(
+    benchmarks: Sequence[ReIDDataModule],
+    module: ReIDModule,
+    trainer: pl.Trainer,
+    retrieval: RetrievalMetrics,
+) -> Results:
+    """What one network finds in each benchmark; figures of the first are logged as ``val/...``."""
+    results: list[tuple[ReIDDataModule, Retrieval]] = []
+    for datamodule in benchmarks:
+        retrieval.stage = datamodule.name if results else "val"
+        trainer.validate(module, datamodule, verbose=False)
+        assert retrieval.result is not None
+        results.append((datamodule, retrieval.result))
+    return results
 
 
 def was_given(key: str) -> bool:

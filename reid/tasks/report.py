@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,21 @@ RERANKED = "rerank_"  # what figures of the second ranking begin with
 FIGURES = ("mAP", "mINP", "rank")  # what the table shows, in per cent
 
 
+Results = Sequence[tuple[ReIDDataModule, Retrieval]]  # of the configured benchmark, then of further ones
+
+
 def leave_results(
-    config: DictConfig,
-    result: Retrieval | None,
-    datamodule: ReIDDataModule,
-    trainer: pl.Trainer,
-    *,
-    extra: Mapping[str, Any],
+    config: DictConfig, results: Results, trainer: pl.Trainer, *, extra: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write metrics.json and plots/, show the table, and hand both to the loggers.
 
     Returns:
-        The content of metrics.json: figures of ``evaluation.distance``; those of others under their names.
+        The content of metrics.json: figures of ``evaluation.distance``; those of other distances and
+        benchmarks under their names.
     """
-    assert result is not None, "no validation was run"
     folder = Path(config.paths.output)
     primary = config.evaluation.distance
+    (datamodule, result), *others = results
     figures = {
         **result.metrics[primary],
         **extra,
@@ -43,26 +42,47 @@ def leave_results(
         "distance": primary,
         **{name: metrics for name, metrics in result.metrics.items() if name != primary},
     }
+    if others:
+        figures["evaluate_on"] = {
+            other.name: {
+                **found.metrics[primary],
+                **{name: metrics for name, metrics in found.metrics.items() if name != primary},
+            }
+            for other, found in others
+        }
     write_json(figures, folder / "metrics.json")
     pictures = draw(result, primary, datamodule, folder / "plots")
-    rows = {f"{datamodule.name}, {name}": metrics for name, metrics in result.metrics.items()}
-    second = {key.removeprefix(RERANKED): figures[key] for key in figures if key.startswith(RERANKED)}
-    if second:
-        rows[f"{datamodule.name}, {primary}, re-ranked"] = second
+    for other, found in others:
+        draw(found, primary, other, folder / "plots" / other.name)
+    rows: dict[str, Mapping[str, Any]] = {}
+    for each, found in results:
+        rows |= table_rows(found, primary, name=each.name)
     if config.published is not None:
         published = OmegaConf.to_container(config.published)
         assert isinstance(published, dict)
         rows[f"published ({published.pop('source')})"] = published  # type: ignore[assignment]
     sys.stdout.write(f"{table(rows)}\n{footnote(figures, folder)}\n")
+    numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
+    for other, found in others:
+        numbers |= {f"final/{other.name}/{key}": value for key, value in found.metrics[primary].items()}
     for logger in trainer.loggers:
-        logger.log_metrics(
-            {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
-        )
+        logger.log_metrics(numbers)
         if isinstance(logger, WandbLogger):
             for picture in [*pictures, *folder.glob("plots/training.png")]:
                 logger.log_image(key=picture.stem, images=[str(picture)])
             logger.experiment.finish()  # else the next job of a sweep would go on in this run
     return figures
+
+
+def table_rows(result: Retrieval, primary: str, *, name: str) -> dict[str, dict[str, float]]:
+    """A row a distance, and one for the ranking by neighbours where there is one."""
+    rows = {f"{name}, {distance}": metrics for distance, metrics in result.metrics.items()}
+    second = {
+        key.removeprefix(RERANKED): value
+        for key, value in result.metrics[primary].items()
+        if key.startswith(RERANKED)
+    }
+    return {**rows, f"{name}, {primary}, re-ranked": second} if second else rows
 
 
 def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Path) -> list[Path]:

@@ -11,7 +11,15 @@ from omegaconf import DictConfig, OmegaConf
 from reid.callbacks import EpochTable, RetrievalMetrics, Throughput
 from reid.checkpoint import describe, difference, network_weights, read_checkpoint
 from reid.plots import plot_training
-from reid.tasks.build import build_datamodule, build_trainer, model_section, training_module
+from reid.tasks.build import (
+    build_datamodule,
+    build_others,
+    build_trainer,
+    count_identities,
+    model_section,
+    training_module,
+)
+from reid.tasks.evaluate import evaluate_each
 from reid.tasks.report import leave_results
 
 log = logging.getLogger(__name__)
@@ -27,9 +35,11 @@ def train(config: DictConfig) -> float:
     """
     folder = Path(config.paths.output)
     pl.seed_everything(config.seed, workers=False, verbose=False)
+    datamodule = build_datamodule(config)
+    count_identities(config, datamodule)
     section = model_section(config)
     resume = None if config.resume is None else check_resume(Path(config.resume), section)
-    datamodule = build_datamodule(config)
+    others = build_others(config)
     module = training_module(config)
     module.description = describe(
         section,
@@ -50,22 +60,20 @@ def train(config: DictConfig) -> float:
     best = folder / "checkpoints" / "best.ckpt"
     if best.is_file():
         module.network.load_state_dict(network_weights(read_checkpoint(best)))
-    trainer.validate(module, datamodule, verbose=False)
-    table = only(callbacks, EpochTable)
-    if not trainer.is_global_zero:
-        return float(trainer.callback_metrics["val/mAP"])
-    plot_training(table.rows, folder / "plots" / "training.png")
-    figures = leave_results(
-        config,
-        only(callbacks, RetrievalMetrics).result,
-        datamodule,
-        trainer,
-        extra={
-            "epoch": best_epoch(table.rows),
-            "train_images_per_second": only(callbacks, Throughput).images_per_second,
-        },
-    )
-    return float(figures["mAP"])
+    retrieval, table = only(callbacks, RetrievalMetrics), only(callbacks, EpochTable)
+    results = evaluate_each([datamodule, *others], module, trainer, retrieval)
+    if trainer.is_global_zero:
+        plot_training(table.rows, folder / "plots" / "training.png")
+        leave_results(
+            config,
+            results,
+            trainer,
+            extra={
+                "epoch": best_epoch(table.rows),
+                "train_images_per_second": only(callbacks, Throughput).images_per_second,
+            },
+        )
+    return results[0][1].metrics[retrieval.distance]["mAP"]
 
 
 def check_resume(path: Path, section: dict[str, Any]) -> str:
