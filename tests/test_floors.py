@@ -25,6 +25,7 @@ FLOORS = {
     "tasks": 3,
     "inference": 3,
     "launch": 3,
+    "sweep": 3,
 }
 ABOVE = {"pytorch_lightning": 2, "hydra": 3, "omegaconf": 3}  # the lowest floor that may know it
 SOURCES = sorted((ROOT / "reid").rglob("*.py"))

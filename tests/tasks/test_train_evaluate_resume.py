@@ -145,6 +145,8 @@ def test_a_sweep_over_distributed_jobs_runs_each_once(program) -> None:
     assert len(folders) == 2
     steps = [int((folder / "metrics.csv").read_text().splitlines()[1].split(",")[1]) for folder in folders]
     assert steps == [3, 6], "48 images in batches of 8, on two processes and on one"
+    table = (program.work / "sweep" / "results.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in table] == ["trainer.devices", "2", "1"]
 
 
 def test_ctrl_c_in_an_evaluation_ends_with_its_status(program, trained, small) -> None:
