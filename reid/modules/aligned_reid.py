@@ -1,5 +1,7 @@
 """AlignedReID++: the shared loop, and distances that look at stripes."""
 
+from types import MappingProxyType
+
 from reid.contracts import Distance
 from reid.evaluation import EuclideanDistance, GlobalLocalDistance, LocalDistance
 from reid.modules.reid import ReIDModule
@@ -7,6 +9,8 @@ from reid.modules.reid import ReIDModule
 
 class AlignedReIDModule(ReIDModule):
     """Global and local features (Luo et al., 2019), taught by identity, triplets and aligned triplets."""
+
+    taught_by = MappingProxyType({"identity": ("classifier",), "aligned": ("bn", "conv1")})
 
     def distances(self, *, normalize: bool = False) -> dict[str, Distance]:
         """Those of every module and the four of the paper's tables, whose embeddings are always normalised.

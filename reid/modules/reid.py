@@ -1,7 +1,7 @@
 """The training loop that every architecture shares: features in, named losses, a weighted sum."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
@@ -31,6 +31,8 @@ class ReIDModule(pl.LightningModule):
         ValueError: a weight without a loss, or no loss with a weight.
     """
 
+    taught_by: ClassVar[Mapping[str, Sequence[str]]] = {}  # loss -> layers that it alone teaches
+
     def __init__(
         self,
         network: nn.Module,
@@ -52,6 +54,9 @@ class ReIDModule(pl.LightningModule):
         self.network = network
         self.losses = dict(losses)
         self.loss_weights = {name: weight for name, weight in loss_weights.items() if weight}
+        for name in self.taught_by.keys() - self.loss_weights.keys():
+            for layer in self.taught_by[name]:
+                network.get_submodule(layer).requires_grad_(False)  # DDP would wait for its gradients
         self.make_optimizer = optimizer
         self.schedule = schedule or Constant()
         self.channels_last = channels_last

@@ -25,3 +25,17 @@ def test_it_trains_and_is_ranked_by_the_sum_of_its_distances(program) -> None:
         assert again.metrics()[figure] == metrics[figure], figure
     assert {"local", "unaligned", "euclidean", "cosine"} <= set(again.metrics())
     assert "euclidean" in again.out
+
+
+@pytest.mark.parametrize("recipe", ["aligned_reid_market1501", "aligned_reid_market1501_ascend"])
+def test_a_recipe_runs_two_epochs_with_dmli_and_reranking(program, recipe: str) -> None:
+    words = ["data=pedestrians", "evaluation.rerank=true", "evaluation.reranking.k1=5"]
+    outcome = program.inside(f"experiment={recipe}", "schedule.warmup_epochs=1", *words)
+    assert outcome.status == 0, outcome.err
+    assert [row["epoch"] for row in outcome.table()] == ["0", "1"]
+    metrics = outcome.metrics()
+    assert metrics["distance"] == "global_local"
+    assert 0 < metrics["mAP"] < 1
+    assert 0 < metrics["rerank_mAP"] < 1
+    assert "pedestrians, global_local, re-ranked" in outcome.out
+    assert "published (" in outcome.out
