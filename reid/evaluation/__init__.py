@@ -1,9 +1,12 @@
 """From features to numbers: `rank` searches, the metrics score, and a `Ranking` is what passes between."""
 
 from reid.evaluation.distance import CosineDistance, EuclideanDistance, GlobalLocalDistance, LocalDistance
+from reid.evaluation.expansion import expand_queries
 from reid.evaluation.metrics import average_precision, cmc, inverse_negative_penalty, retrieval_metrics
 from reid.evaluation.ranking import JUNK, Ranking, rank, rows
 from reid.evaluation.reranking import ReRanking
+from reid.evaluation.single_shot import single_shot_metrics
+from reid.evaluation.verification import Verification, verify
 
 __all__ = [
     "JUNK",
@@ -13,10 +16,14 @@ __all__ = [
     "LocalDistance",
     "Ranking",
     "ReRanking",
+    "Verification",
     "average_precision",
     "cmc",
+    "expand_queries",
     "inverse_negative_penalty",
     "rank",
     "retrieval_metrics",
     "rows",
+    "single_shot_metrics",
+    "verify",
 ]

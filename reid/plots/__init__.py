@@ -1,6 +1,6 @@
 """The pictures a run leaves in its folder: plain data and a path in, a PNG out."""
 
-from reid.plots.curves import plot_cmc, plot_training
+from reid.plots.curves import plot_cmc, plot_roc, plot_training
 from reid.plots.ranked_lists import RankedList, choose_queries, plot_ranked_lists
 
-__all__ = ["RankedList", "choose_queries", "plot_cmc", "plot_ranked_lists", "plot_training"]
+__all__ = ["RankedList", "choose_queries", "plot_cmc", "plot_ranked_lists", "plot_roc", "plot_training"]

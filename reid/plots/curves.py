@@ -1,15 +1,15 @@
-"""Figures over epochs and over ranks: how a training went, and how far down the list the matches are."""
+"""Figures over epochs, ranks and errors: how a training went, where the matches are, what errors buy."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from math import floor
+from math import ceil, floor, log10
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from reid.plots.style import AMBER, BLUE, PAPER, ROSE, SOFT, STYLE, TEAL, VIOLET, write_png
@@ -18,6 +18,7 @@ SCORES = {"val/mAP": ("mAP", BLUE), "val/rank1": ("rank-1", AMBER), "val/mINP": 
 PARTS = (BLUE, AMBER, VIOLET, TEAL, ROSE)  # of the loss
 SPEEDS = {"train/images_per_second", "train/data_wait"}  # logged beside the losses
 RANKS = 20
+LOWEST = 1e-6  # false positive rate shown: fewer errors are single pairs of images
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]  # x and y, finite
 
@@ -211,3 +212,66 @@ def plot_cmc(
     finding = f"rank-1 {percent[best][0]:.1f} %, mAP {100 * mean_average_precision[best]:.1f} % ({best})"
     figure.suptitle(finding, x=0.02, ha="left")
     return write_png(figure, path)
+
+
+@rc_context(STYLE)
+def plot_roc(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], path: Path, *, fpr: float = 1e-3
+) -> Path:
+    """The share of matching pairs accepted over that of others, on a logarithmic axis, for each distance.
+
+    Args:
+        curves: distance -> false and true positive rates, ascending fractions: the corners of a curve that is
+            flat between them, as `reid.evaluation.Verification.curve` gives.
+        fpr: the false positive rate at which figures are given, one that the curves were made for.
+
+    Raises:
+        ValueError: without curves, with one that has no corner at 0, where each must start, or where none has
+            a rate above 0.
+    """
+    corners = {
+        name: (np.asarray(false, dtype=np.float64), 100 * np.asarray(true, dtype=np.float64))
+        for name, (false, true) in curves.items()
+    }
+    above = [rate for false, _ in corners.values() for rate in false[false > 0]]
+    whole = all(len(false) == len(true) and 0 in false for false, true in corners.values())
+    if not above or not whole or not 0 <= fpr <= 1:
+        raise ValueError(
+            f"ROC curves of {list(corners)} and fpr={fpr}: give at least one distance, each as many false as "
+            "true positive rates, from 0 on and not only 0 (verify with a larger largest_fpr), and fpr from "
+            "0 to 1"
+        )
+    right = max(above)
+    left = max(10.0 ** (ceil(log10(min(above))) - 1), min(LOWEST, right / 10))  # so that FPR 0 shows
+    at_fpr = {name: value_at(points, fpr) for name, points in corners.items()}
+    at_left = {name: value_at(points, left) for name, points in corners.items()}
+    figure = Figure(figsize=(5.4, 4.0), layout="constrained")
+    ax = figure.subplots()
+    if left < fpr <= right:
+        ax.axvline(fpr, color=SOFT, linewidth=0.9, linestyle=(0, (2, 3)), zorder=1)
+    dashes = cycle(["solid", (0, (3, 2))])  # distances of normalised features coincide
+    for (name, (false, true)), colour, dash in zip(corners.items(), cycle(PARTS), dashes):
+        inside = false > left
+        x, y = np.r_[left, false[inside], right], np.r_[at_left[name], true[inside], true[-1]]
+        label = f"{name}: {at_fpr[name]:.1f} % at {fpr:g}"
+        ax.plot(x, y, color=colour, linestyle=dash, drawstyle="steps-post", label=label)
+    ax.set_xscale("log")
+    ax.set_xlim(left, 1.05 * right)  # 1 % of the pairs, rounded down, is to the left of 0.01
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))  # the usual one writes formulas, and STYLE none
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    bottom = max(0, 10 * floor((min(at_left.values()) - 5) / 10))
+    margin = 0.03 * (100 - bottom)
+    ax.set_ylim(bottom - margin, 100 + margin)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g} %"))
+    ax.set_xlabel("false positive rate")
+    ax.set_title("matching pairs accepted")
+    ax.legend(loc="best")  # good curves leave the lower right free, bad ones the upper left
+    best = max(at_fpr, key=lambda name: at_fpr[name])
+    figure.suptitle(f"TPR {at_fpr[best]:.1f} % at FPR {fpr:g} ({best})", x=0.02, ha="left")
+    return write_png(figure, path)
+
+
+def value_at(corners: Points, x: float) -> float:
+    """The height of a curve that is flat after each of its corners: that of the last at or before ``x``."""
+    return float(corners[1][corners[0] <= x][-1])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists, plot_training
+from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists, plot_roc, plot_training
 from reid.plots.style import BLUE, GREEN, RED
 
 NAN = float("nan")
@@ -116,6 +116,52 @@ def test_cmc_title_names_the_better_distance(tmp_path, monkeypatch):
 def test_incomplete_cmc_is_refused(tmp_path, curves):
     with pytest.raises(ValueError, match="at least one"):
         plot_cmc(curves, tmp_path / "p.png", mean_average_precision={"euclidean": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("false", "true"),
+    [
+        ([0, 0.01], [0.5, 0.6]),  # one rate above 0, a decade
+        ([0, 1e-9, 3e-9], [0.5, 0.6, 0.7]),  # all lower than what is usually shown
+        ([0, 0.5, 1], [0, 0, 1]),
+        (np.arange(1000) / 1e5, np.sqrt(np.arange(1000) / 1000)),
+    ],
+)
+def test_roc_of_any_length(tmp_path, false, true):
+    image = picture(plot_roc({"euclidean": (false, true)}, tmp_path / "new" / "roc.png"))
+    assert image.shape == (600, 810, 3)
+    assert pixels_of(image, BLUE).any(0).sum() > 400  # from edge to edge
+
+
+def test_roc_is_flat_between_its_corners(tmp_path):
+    """Half the decades at one height, the others at another, and a step between them."""
+    curve = {"euclidean": ([0, 1e-3, 1e-1], [0.25, 0.75, 0.75])}
+    image = picture(plot_roc(curve, tmp_path / "new" / "roc.png", fpr=1e-4))
+    line = pixels_of(image, BLUE)
+    lower, upper = np.flatnonzero(line.sum(1) > 100)[[-1, 0]]
+    left, right = (np.flatnonzero(line[row]) for row in (lower, upper))
+    assert abs(int(left.max()) - int(right.min())) < 10
+    # the axis starts a decade before the first corner, and ends two decades behind it
+    assert np.ptp(right) == pytest.approx(2 * np.ptp(left), rel=0.05)
+
+
+def test_roc_title_gives_the_last_corner_before_the_rate(tmp_path, monkeypatch):
+    curves = {
+        "euclidean": ([0, 0.0005, 0.002], [0.5, 0.6, 0.9]),
+        "cosine": ([0, 0.001, 0.002], [0.5, 0.61, 0.8]),
+    }
+    title = title_of(monkeypatch, lambda: plot_roc(curves, tmp_path / "p.png"))
+    assert title == "TPR 61.0 % at FPR 0.001 (cosine)"
+    title = title_of(monkeypatch, lambda: plot_roc(curves, tmp_path / "p.png", fpr=2e-3))
+    assert title == "TPR 90.0 % at FPR 0.002 (euclidean)"
+
+
+@pytest.mark.parametrize(
+    "curve", [None, ([], []), ([0], [0.5]), ([0.01, 0.1], [0.5, 0.6]), ([0, 0.1], [0.5])]
+)
+def test_incomplete_roc_is_refused(tmp_path, curve):
+    with pytest.raises(ValueError, match="at least one"):
+        plot_roc({} if curve is None else {"euclidean": curve}, tmp_path / "p.png")
 
 
 @pytest.fixture
