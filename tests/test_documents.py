@@ -11,12 +11,10 @@ from hydra.core.global_hydra import GlobalHydra
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-SENTENCES = [
-    line.split("#")[0].strip()
-    for block in BLOCKS
-    for line in block.splitlines()
-    if line.startswith("python run.py")
-]
+LINES = [line for block in BLOCKS for line in block.splitlines()]
+for page in sorted((ROOT / "docs").glob("*.md")):
+    LINES += [line.strip() for line in page.read_text().splitlines()]
+SENTENCES = [line.split("#")[0].strip() for line in LINES if line.startswith("python run.py")]
 
 
 def test_the_first_two_blocks_are_one_command_each() -> None:
@@ -28,9 +26,9 @@ def test_the_first_two_blocks_are_one_command_each() -> None:
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_a_sentence_of_the_readme_composes(sentence: str) -> None:
+def test_a_sentence_of_the_documents_composes(sentence: str) -> None:
     words = [word for word in shlex.split(sentence)[2:] if not word.startswith("-")]
-    first_choice = [re.sub(r"=([^\[{,]+),.*", r"=\1", word) for word in words]  # of a sweep
+    first_choice = [re.sub(r"=range\(.*|=([^\[{,]+),.*", lambda m: f"={m[1] or 0}", word) for word in words]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         compose("config", ["paths.output=outputs/test", *first_choice])

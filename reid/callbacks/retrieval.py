@@ -1,7 +1,7 @@
 """CMC, mAP and mINP of the whole query and gallery after every validation, on one process or many alike."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,11 +11,11 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from reid.contracts import Batch, Distance, Features, Labels
-from reid.evaluation import JUNK, Ranking, ReRanking, rank, retrieval_metrics
+from reid.evaluation import COUNTS, EuclideanDistance, Further, Ranking, rank, retrieval_metrics
+from reid.evaluation.verification import Verification
 from reid.modules import ReIDModule
 
 Columns = dict[str, Tensor]  # a value per image
-COUNTS = ("queries", "queries_skipped", "gallery")
 COLUMNS = ("index", "identity", "camera", "is_query")
 KEPT = 10  # nearest gallery images of each query, for the pictures
 
@@ -26,6 +26,7 @@ class Retrieval:
 
     metrics: dict[str, dict[str, float]]  # distance -> figure -> value; fractions and counts
     rankings: dict[str, Ranking]  # distance -> ranking; empty on all ranks but the first
+    verification: Verification | None  # by the first distance, on request; None on all ranks but the first
     seconds: float  # features and ranking
 
 
@@ -39,8 +40,7 @@ class RetrievalMetrics(pl.Callback):
         ranks: the ranks of the CMC curve to report.
         same_camera: "exclude" or "keep" gallery images of the query's own identity and camera.
         average_precision: "rectangle" or "trapezoid".
-        rerank: add figures of k-reciprocal re-ranking to those of ``distance``, after training only.
-        reranking: its ``k1``, ``k2``, ``weight`` and ``square``, the paper's if left out.
+        further: figures to add to those of ``distance``, after training only; see `Further`.
     """
 
     def __init__(
@@ -52,8 +52,7 @@ class RetrievalMetrics(pl.Callback):
         ranks: Sequence[int] = (1, 5, 10, 20),
         same_camera: Literal["exclude", "keep"] = "exclude",
         average_precision: Literal["rectangle", "trapezoid"] = "rectangle",
-        rerank: bool = False,
-        reranking: Mapping[str, Any] | None = None,
+        further: Further | None = None,
     ) -> None:
         self.distance = distance
         self.report = [distance, *(name for name in report if name != distance)]
@@ -61,7 +60,7 @@ class RetrievalMetrics(pl.Callback):
         self.ranks = tuple(ranks)
         self.same_camera = same_camera
         self.average_precision = average_precision
-        self.reranking = dict(reranking or {}) if rerank else None
+        self.further = further or Further()
         self.stage = "val"  # what the names of logged figures begin with
         self.result: Retrieval | None = None
         self._features: list[Features] = []
@@ -80,6 +79,16 @@ class RetrievalMetrics(pl.Callback):
             raise ValueError(
                 f"evaluation.distance={unknown[0]}: this model is compared by {', '.join(sorted(known))}"
             )
+        self._try_options()
+
+    def _try_options(self) -> None:
+        """Ask for all figures of three points: a bad option shall not come out after the training."""
+        point = {"embedding": torch.arange(3.0)[:, None], "camera": torch.arange(3)}
+        point["identity"] = torch.tensor([1, 1, 2])
+        query, gallery = (
+            {name: value[part] for name, value in point.items()} for part in (slice(1), slice(1, 3))
+        )
+        self._further(query, gallery, EuclideanDistance())
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._features, self._rows, self._started = [], [], time.perf_counter()
@@ -107,6 +116,7 @@ class RetrievalMetrics(pl.Callback):
         self._features, self._rows = [], []
         metrics: dict[str, dict[str, float]] = {}
         rankings: dict[str, Ranking] = {}
+        verification: Verification | None = None
         problem: ValueError | None = None
         if trainer.is_global_zero:
             try:
@@ -116,15 +126,15 @@ class RetrievalMetrics(pl.Callback):
                 distances = pl_module.distances(normalize=self.normalize)
                 rankings = {name: self._rank(query, gallery, distances[name]) for name in self.report}
                 metrics = {name: self._figures(ranking) for name, ranking in rankings.items()}
-                if self.reranking is not None and trainer.state.fn == TrainerFn.VALIDATING:
-                    again = self._rerank(query, gallery, distances[self.distance])
-                    metrics[self.distance] |= {f"rerank_{key}": value for key, value in again.items()}
+                if trainer.state.fn == TrainerFn.VALIDATING:
+                    more, verification = self._further(query, gallery, distances[self.distance])
+                    metrics[self.distance] |= more
             except ValueError as error:  # the other ranks wait below
                 problem = error
         problem, metrics = trainer.strategy.broadcast((problem, metrics))
         if problem is not None:
             raise problem
-        self.result = Retrieval(metrics, rankings, time.perf_counter() - self._started)
+        self.result = Retrieval(metrics, rankings, verification, time.perf_counter() - self._started)
         for name in self.report:
             place = self.stage if name == self.distance else f"{self.stage}/{name}"
             fractions = {key: value for key, value in metrics[name].items() if key not in COUNTS}
@@ -141,24 +151,19 @@ class RetrievalMetrics(pl.Callback):
             same_camera=self.same_camera,
         )
 
-    def _rerank(self, query: Columns, gallery: Columns, distance: Distance) -> dict[str, float]:
-        """Figures of the ranking by k-reciprocal neighbours."""
-        reranking = ReRanking(
+    def _further(
+        self, query: Columns, gallery: Columns, distance: Distance
+    ) -> tuple[dict[str, float], Verification | None]:
+        return self.further(
             features_of(query),
-            features_of(gallery),
-            distance=distance,
-            junk=gallery["identity"] == JUNK,
-            **(self.reranking or {}),
-        )
-        ranking = rank(
-            reranking.query,
             labels_of(query),
-            reranking.gallery,
+            features_of(gallery),
             labels_of(gallery),
-            distance=reranking,
+            distance=distance,
+            ranks=self.ranks,
+            rule=self.average_precision,
             same_camera=self.same_camera,
         )
-        return {key: value for key, value in self._figures(ranking).items() if key not in COUNTS}
 
     def _figures(self, ranking: Ranking) -> dict[str, float]:
         return retrieval_metrics(ranking, ranks=self.ranks, rule=self.average_precision)

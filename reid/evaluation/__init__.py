@@ -2,16 +2,25 @@
 
 from reid.evaluation.distance import CosineDistance, EuclideanDistance, GlobalLocalDistance, LocalDistance
 from reid.evaluation.expansion import expand_queries
-from reid.evaluation.metrics import average_precision, cmc, inverse_negative_penalty, retrieval_metrics
+from reid.evaluation.further import Further
+from reid.evaluation.metrics import (
+    COUNTS,
+    average_precision,
+    cmc,
+    inverse_negative_penalty,
+    retrieval_metrics,
+)
 from reid.evaluation.ranking import JUNK, Ranking, rank, rows
 from reid.evaluation.reranking import ReRanking
 from reid.evaluation.single_shot import single_shot_metrics
 from reid.evaluation.verification import Verification, verify
 
 __all__ = [
+    "COUNTS",
     "JUNK",
     "CosineDistance",
     "EuclideanDistance",
+    "Further",
     "GlobalLocalDistance",
     "LocalDistance",
     "Ranking",

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from reid.evaluation.ranking import Ranking
 
+COUNTS = ("queries", "queries_skipped", "gallery")  # what `retrieval_metrics` says beside fractions
+
 
 def cmc(ranking: Ranking, max_rank: int) -> Tensor:
     """(max_rank,) float64: the share of scored queries whose first match is among the nearest 1, 2, ….

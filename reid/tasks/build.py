@@ -177,5 +177,7 @@ def silence() -> None:
         ".*your dataloader is not resumable.*",  # ours starts at the right batch by itself
         ".*were in eval mode at the start of training.*",
         ".*isinstance.treespec, LeafSpec.*",
+        ".*when logging on epoch level in distributed setting.*",  # figures are broadcast first
+        ".*all_gather is deprecated.*",  # Lightning's call
     ):
         warnings.filterwarnings("ignore", advice)

@@ -13,10 +13,16 @@ from pytorch_lightning.loggers import WandbLogger
 
 from reid.callbacks import Retrieval
 from reid.datamodules import ReIDDataModule
+from reid.datasets import Record
 from reid.evaluation import average_precision, cmc
-from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists
+from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists, plot_roc
 
-RERANKED = "rerank_"  # what figures of the second ranking begin with
+FURTHER = {  # what figures of other rankings and protocols begin with, and what the table calls them
+    "rerank_": "re-ranked",
+    "expanded_": "queries expanded",
+    "single_shot_": "single-shot galleries",
+}
+TPR = "tpr_at_fpr_"
 FIGURES = ("mAP", "mINP", "rank")  # what the table shows, in per cent
 
 
@@ -75,18 +81,21 @@ def leave_results(
 
 
 def table_rows(result: Retrieval, primary: str, *, name: str) -> dict[str, dict[str, float]]:
-    """A row a distance, and one for the ranking by neighbours where there is one."""
+    """A row a distance, and one for each further ranking or protocol that was asked for."""
     rows = {f"{name}, {distance}": metrics for distance, metrics in result.metrics.items()}
-    second = {
-        key.removeprefix(RERANKED): value
-        for key, value in result.metrics[primary].items()
-        if key.startswith(RERANKED)
-    }
-    return {**rows, f"{name}, {primary}, re-ranked": second} if second else rows
+    for prefix, words in FURTHER.items():
+        figures = {
+            key.removeprefix(prefix): value
+            for key, value in result.metrics[primary].items()
+            if key.startswith(prefix)
+        }
+        if figures:
+            rows[f"{name}, {primary}, {words}"] = figures
+    return rows
 
 
 def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Path) -> list[Path]:
-    """The CMC curve and the contact sheet of ranked lists."""
+    """The CMC curve, a ROC curve if it was asked for, and the contact sheet of ranked lists."""
     ranking = result.rankings[primary]
     curves = {name: cmc(each, min(20, each.gallery_size)).tolist() for name, each in result.rankings.items()}
     pictures = [
@@ -96,6 +105,11 @@ def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Pa
             mean_average_precision={name: result.metrics[name]["mAP"] for name in curves},
         )
     ]
+    if result.verification is not None:
+        false, true = (rates.tolist() for rates in result.verification.curve())
+        if false[-1] > 0:  # else the smallest number of errors, one, was more than allowed
+            asked = [float(key.removeprefix(TPR)) for key in result.metrics[primary] if key.startswith(TPR)]
+            pictures.append(plot_roc({primary: (false, true)}, folder / "roc.png", fpr=min(asked)))
     assert datamodule.benchmark is not None
     query, gallery = datamodule.benchmark.query, datamodule.benchmark.gallery
     precision = average_precision(ranking)
@@ -111,13 +125,17 @@ def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Pa
                     match=ranking.matches[row, : len(nearest)].tolist(),
                     average_precision=float(precision[row]),
                     group=group,
-                    camera=f"cam {query[row].camera + 1}",
-                    cameras=[f"cam {record.camera + 1}" for record in nearest],
+                    camera=camera_name(query[row]),
+                    cameras=[camera_name(record) for record in nearest],
                 )
             )
     title = f"{datamodule.name}: mAP {100 * result.metrics[primary]['mAP']:.1f} %"
     pictures.append(plot_ranked_lists(lists, folder / "ranked_lists.png", title=title))
     return pictures
+
+
+def camera_name(record: Record) -> str:
+    return f"cam {record.camera + 1}" if record.camera >= 0 else ""
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -145,6 +163,9 @@ def footnote(figures: Mapping[str, Any], folder: Path) -> str:
         f"{figures['gallery']:,} gallery images",
         f"evaluated in {figures['evaluation_seconds']:.1f} s",
     ]
+    if rates := [key for key in figures if key.startswith(TPR)]:
+        shares = [f"{100 * figures[key]:.1f} % at FPR {key.removeprefix(TPR)}" for key in rates]
+        parts.append(f"TPR {', '.join(shares)}")
     if "epoch" in figures:
         parts.append(
             f"best epoch {figures['epoch']}, trained at {figures['train_images_per_second']:.0f} images/s"

@@ -95,6 +95,9 @@ def test_own_pictures_from_a_table(program, drawn: Path, tmp_path: Path) -> None
         (["evaluate_on=[duke]"], "duke was not found"),
         (["data=union", "data.of=[duke]"], "data.of names 1 benchmarks"),
         (["data=folder", "data.path=nowhere"], "data.path=DIR"),
+        (["evaluation.rerank=true", "evaluation.reranking.k1=0"], "k1=0"),
+        (["evaluation.single_shot=-1"], "evaluation.single_shot=-1: use a whole number"),
+        (["evaluation.verification=1e-3"], "evaluation.verification=0.001: use a list of rates"),
         (["data.combine_all=yes please"], "data.combine_all='yes please': use True or False"),
     ],
 )

@@ -66,6 +66,27 @@ def test_reranking_adds_figures_and_changes_none(program, trained, small) -> Non
     assert "re-ranked" in outcome.out
 
 
+def test_further_figures_are_those_of_the_final_network(program, trained, small) -> None:
+    sentence = ["task=evaluate", f"checkpoint={trained.folder}/checkpoints/best.ckpt", *small]
+    words = [
+        "evaluation.query_expansion=1",
+        "evaluation.single_shot=10",
+        "evaluation.verification=[1e-2,0.5]",
+    ]
+    outcome = program.inside(*sentence, *words, small=False)
+    assert outcome.status == 0, outcome.err
+    figures = outcome.metrics()
+    for kind in ("expanded", "single_shot"):
+        assert {f"{kind}_mAP", f"{kind}_rank1", f"{kind}_rank20"} <= figures.keys()
+    assert figures["single_shot_rank20"] == 1, "a gallery of fewer identities"
+    assert 0 <= figures["tpr_at_fpr_0.01"] <= figures["tpr_at_fpr_0.5"] <= 1
+    assert "queries expanded" in outcome.out
+    assert "single-shot galleries" in outcome.out
+    assert "at FPR 0.01" in outcome.out
+    assert (outcome.folder / "plots" / "roc.png").is_file()
+    assert not any(key.startswith(("rerank_", "tpr_", "expanded_")) for key in trained.metrics())
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(program) -> None:
     options = ["data.sampler=identity", "data.images_per_identity=4", "model.loss_weights.triplet=1.0"]
     whole = program.inside("trainer.max_epochs=3", *options)
