@@ -26,7 +26,7 @@ class CosineDistance:
             q, g = query.embedding.float(), gallery.embedding.float()
             q = q / _norm(q)[:, None]
             # Dividing the product by the gallery's norms spares a normalised copy of the gallery.
-            return torch.addcdiv(q.new_ones(()), q @ g.T, _norm(g), value=-1)
+            return (q @ g.T).div_(-_norm(g)).add_(1)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The exact search: at which rank of the gallery each query meets its own identity."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,9 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
+from reid.evaluation.blocks import affordable, distance_blocks, rows, tables
+from reid.evaluation.progress import Progress
+
+__all__ = ["JUNK", "UNKNOWN", "Ranking", "distance_blocks", "own_camera", "rank", "rows", "same_identity"]
 
 JUNK = -1  # identity of gallery images that count neither for nor against a query
 UNKNOWN = -1  # a camera that is not known, and so is never the query's own
+MEMORY = (
+    56 * 10**6
+)  # bytes of a ranking by default: with what a distance takes beside its result, below 64 MB
+FOLD = 32  # distances of which the least stands for all in the first look for neighbours
 
 
 @dataclass(frozen=True)
@@ -61,13 +68,15 @@ def rank(
     distance: Distance,
     top: int = 0,
     same_camera: Literal["exclude", "keep"] = "exclude",
-    block: int = 128,
+    block: int | None = None,
+    memory: int | None = None,
 ) -> Ranking:
     """Rank the gallery of each query as a stable sort would, without sorting it or holding an Nq × Ng matrix.
 
     Nothing behind a query's farthest positive can change CMC, AP or INP, so only what stands before it is
-    sorted. Equal distances rank by gallery row. Distances are computed where the features are, ``block``
-    queries at a time and always against the same ``gallery`` object; the search itself runs on the CPU.
+    sorted. Equal distances rank by gallery row. Distances are computed where the features are, for as many
+    queries at a time as ``memory`` allows and always against the same ``gallery`` object; the search itself
+    runs on the CPU. Work of more than some seconds says so.
 
     Args:
         distance: smaller is closer; what it returns is not modified.
@@ -75,73 +84,47 @@ def rank(
         same_camera: "exclude" ignores gallery images of the query's identity and camera, as Market1501,
             DukeMTMC-reID, CUHK03, MSMT17 and VeRi do; "keep" is for sets without cameras, and their gallery
             must not hold the queries themselves.
-        block: queries a call of ``distance``; memory is 4 · block · Ng bytes and what one call takes.
+        block: the most queries to compare at once; None: as many as ``memory`` allows.
+        memory: bytes to stay within beside the features, and beside what ``distance`` takes for more than
+            its result. Like ``block`` it never decides what is found. None: `MEMORY`.
 
     Raises:
-        ValueError: on labels that do not fit the features, an option out of range, or distances that are
-            not finite.
+        ValueError: on labels that do not fit the features, an option out of range, distances that are not
+            finite, or too little memory for one query.
     """
     _check(query, query_labels, gallery, gallery_labels, top=top, same_camera=same_camera, block=block)
-    identity, camera = _array(gallery_labels.identity), _array(gallery_labels.camera)
-    wanted, taken_by = _array(query_labels.identity), _array(query_labels.camera)
-    pair_query, pair_row = same_identity(wanted, identity)
-    ignored = own_camera(taken_by[pair_query], camera[pair_row]) & (same_camera == "exclude")
-    ignored_query, ignored_row = pair_query[ignored], pair_row[ignored]
-    positives = pair_row[~ignored]
-    offsets = pair_query[~ignored].searchsorted(np.arange(len(wanted) + 1))
-    junk = np.flatnonzero(identity == JUNK)
+    pairs = _pairs(query_labels, gallery_labels, same_camera)
+    queries, images = len(query_labels), len(gallery_labels)
+    junk = _array(gallery_labels.identity) == JUNK
 
     # What is kept is allocated first: small arrays left between the blocks would fragment the heap.
-    ranks = np.empty_like(positives)
-    top_row = np.full((len(wanted), top), -1)
-    top_distance = np.full((len(wanted), top), np.inf, np.float32)
-    for start, table in distance_blocks(query, gallery, distance=distance, block=block):
-        here = slice(*ignored_query.searchsorted([start, start + len(table)]))
-        table[ignored_query[here] - start, ignored_row[here]] = np.inf  # behind everything
-        table[:, junk] = np.inf
-        for q, row in enumerate(table, start):
-            own = slice(offsets[q], offsets[q + 1])
-            ranks[own] = _ranks(row, positives[own])
-            if top:
-                nearest = _nearest(row, top)
+    ranks = np.empty_like(pairs.positives)
+    top_row = np.full((queries, top), -1)
+    top_distance = np.full((queries, top), np.inf, np.float32)
+    kept = (
+        pairs.nbytes + ranks.nbytes + top_row.nbytes + top_distance.nbytes + 40 * images
+    )  # one row's search
+    most = affordable(MEMORY if memory is None else memory, kept, images=images, queries=queries)
+    counted = ~junk
+    with Progress(f"ranking {queries:,} queries x {images:,} images", queries) as progress:
+        for start, table in tables(query, gallery, distance=distance, block=min(block or most, most)):
+            for q, row in enumerate(table, start):
+                positives, ignored = pairs.of(q)
+                counted[ignored] = False
+                near = _near(row, positives, counted, top)
+                ranks[pairs.offsets[q] : pairs.offsets[q + 1]], nearest = _ranked(row, positives, near, top)
+                counted[ignored] = ~junk[ignored]
                 top_row[q, : len(nearest)] = nearest
                 top_distance[q, : len(nearest)] = row[nearest]
+            progress.advance(len(table))
+            del table, row  # before the next block is computed
     return Ranking(
         ranks=torch.from_numpy(ranks),
-        offsets=torch.from_numpy(offsets),
+        offsets=torch.from_numpy(pairs.offsets),
         top=torch.from_numpy(top_row),
         top_distance=torch.from_numpy(top_distance),
-        gallery_size=len(identity) - len(junk),
+        gallery_size=images - int(junk.sum()),
     )
-
-
-def rows(features: Features, which: slice) -> Features:
-    """The features of some of the images, as views."""
-    return Features(
-        embedding=features.embedding[which],
-        pooled=features.pooled[which],
-        logits=None if features.logits is None else features.logits[which],
-        stripes=None if features.stripes is None else features.stripes[which],
-        attributes={name: scores[which] for name, scores in features.attributes.items()},
-    )
-
-
-def distance_blocks(
-    query: Features, gallery: Features, *, distance: Distance, block: int
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """The first of some queries, and their distances (b, Ng), all finite, to the whole gallery.
-
-    The array may be written on, and is used again for the next queries.
-
-    Raises:
-        ValueError: distances of another shape, or that are not finite.
-    """
-    total = len(query.embedding)
-    buffer = torch.empty(min(block, total), len(gallery.embedding))  # what distance returns is not written on
-    for start in range(0, total, block):
-        table = buffer[: min(block, total - start)]
-        _fill(table, distance, rows(query, slice(start, start + block)), gallery)
-        yield start, table.numpy()
 
 
 def own_camera(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -161,49 +144,67 @@ def same_identity(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> tuple
     return pair_query, by_identity[begin[pair_query] + within]
 
 
-def _ranks(row: NDArray[np.float32], positives: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where a stable sort of one query's distances puts its positives, ascending."""
-    if not len(positives):
-        return positives
-    theirs = row[positives]
-    near = np.sort(row[row <= theirs.max()])
-    ranks = near.searchsorted(theirs)  # how many are strictly closer
-    tied = near.searchsorted(theirs, side="right") - ranks > 1
+@dataclass(frozen=True)
+class _Pairs:
+    """The gallery rows of each query's identity: those to find, and those to ignore."""
+
+    positives: NDArray[np.int64]
+    offsets: NDArray[np.int64]  # (Nq + 1,) into `positives`
+    ignored: NDArray[np.int64]
+    ignored_offsets: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in vars(self).values())
+
+    def of(self, q: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        found = self.positives[self.offsets[q] : self.offsets[q + 1]]
+        return found, self.ignored[self.ignored_offsets[q] : self.ignored_offsets[q + 1]]
+
+
+def _pairs(query: Labels, gallery: Labels, same_camera: str) -> _Pairs:
+    pair_query, pair_row = same_identity(_array(query.identity), _array(gallery.identity))
+    own = own_camera(_array(query.camera)[pair_query], _array(gallery.camera)[pair_row])
+    ignored = own & (same_camera == "exclude")
+    ends = np.arange(len(query) + 1)
+    offsets, ignored_offsets = (pair_query[part].searchsorted(ends) for part in (~ignored, ignored))
+    return _Pairs(pair_row[~ignored], offsets, pair_row[ignored], ignored_offsets)
+
+
+def _near(
+    row: NDArray[np.float32], positives: NDArray[np.int64], counted: NDArray[np.bool_], top: int
+) -> NDArray[np.bool_]:
+    """(Ng,) the counted gallery rows up to the farthest positive, and on until they are ``top``."""
+    near = counted & (row <= (row[positives].max() if len(positives) else -np.inf))
+    if not top or np.count_nonzero(near) >= top:
+        return near
+    # The k-th least of every groups-th column's least is no less than the k-th least of all.
+    groups = max(1, len(row) // FOLD)
+    least = row[: len(row) // groups * groups].reshape(-1, groups).min(0)
+    k = min(4 * top, groups - 1)  # more than asked for, as some are ignored
+    wide = counted & (row <= np.partition(least, k)[k])
+    return wide if np.count_nonzero(wide) >= top else counted
+
+
+def _ranked(
+    row: NDArray[np.float32],
+    positives: NDArray[np.int64],
+    near: NDArray[np.bool_],
+    top: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where a stable sort of the rows ``near`` puts the positives, ascending; its first ``top`` rows."""
+    ordered, theirs = row[near], row[positives]
+    ordered.sort()
+    ranks = ordered.searchsorted(theirs)  # how many are strictly closer
+    tied = ordered.searchsorted(theirs, side="right") - ranks > 1
     for i in np.flatnonzero(tied):  # rare: as close, and earlier in the gallery
-        ranks[i] += np.count_nonzero(row[: positives[i]] == theirs[i])
+        before = slice(positives[i])
+        ranks[i] += np.count_nonzero(near[before] & (row[before] == theirs[i]))
     ranks.sort()
-    return ranks
-
-
-def _nearest(row: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """The first k rows of a stable sort of one query's distances, fewer where fewer are finite."""
-    limit = np.partition(row, k - 1)[k - 1] if k <= len(row) else np.inf
-    near = np.flatnonzero((row <= limit) & (row < np.inf))
-    return near[np.argsort(row[near], kind="stable")[:k]]
-
-
-def _fill(out: Tensor, distance: Distance, query: Features, gallery: Features) -> None:
-    """Write one block of distances to ``out`` (b, Ng), all finite."""
-    distances = distance(query, gallery)
-    if distances.shape != out.shape:
-        raise ValueError(
-            f"{distance} returned distances of shape {tuple(distances.shape)} for {len(out)} queries and "
-            f"{out.shape[1]} gallery images: it must be {tuple(out.shape)}"
-        )
-    out.copy_(distances)
-    if out.sum().isfinite():  # one pass; what follows takes three, and decides
-        return
-    if bad := _not_finite(out):
-        raise ValueError(
-            f"{distance} is NaN or infinite for {bad} of {len(out)} queries of a block, where embeddings of "
-            f"{_not_finite(query.embedding)} queries and {_not_finite(gallery.embedding)} gallery images are "
-            "not finite: look for a diverged loss, or for features in float16 that overflowed"
-        )
-
-
-def _not_finite(table: Tensor) -> int:
-    """How many rows of (N, D) hold a NaN or an infinity."""
-    return int((~table.isfinite()).any(1).sum())
+    if not top or not len(ordered):
+        return ranks, positives[:0]
+    first = np.flatnonzero(near & (row <= ordered[min(top, len(ordered)) - 1]))
+    return ranks, first[np.argsort(row[first], kind="stable")[:top]]
 
 
 def _check(
@@ -214,7 +215,7 @@ def _check(
     *,
     top: int,
     same_camera: str,
-    block: int,
+    block: int | None,
 ) -> None:
     for side, features, labels in (("query", query, query_labels), ("gallery", gallery, gallery_labels)):
         counts = len(features.embedding), len(labels.identity), len(labels.camera)
@@ -225,7 +226,7 @@ def _check(
             )
     if same_camera not in ("exclude", "keep"):
         raise ValueError(f"same_camera={same_camera!r} is not one of 'exclude', 'keep'")
-    if block < 1 or top < 0:
+    if top < 0 or (block is not None and block < 1):
         raise ValueError(f"block={block} must be at least 1 and top={top} at least 0")
 
 
