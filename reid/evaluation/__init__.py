@@ -1,8 +1,9 @@
 """From features to numbers: `rank` searches, the metrics score, and a `Ranking` is what passes between."""
 
-from reid.evaluation.distance import CosineDistance, EuclideanDistance, GlobalLocalDistance, LocalDistance
+from reid.evaluation.distance import CosineDistance, EuclideanDistance
 from reid.evaluation.expansion import expand_queries
 from reid.evaluation.further import Further
+from reid.evaluation.local import GlobalLocalDistance, LocalDistance
 from reid.evaluation.metrics import (
     COUNTS,
     average_precision,

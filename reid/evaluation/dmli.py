@@ -1,7 +1,7 @@
 """DMLI: how far apart two people are when their stripes are matched from head to foot.
 
 "Dynamically matching local information", Luo et al., "AlignedReID++" (Pattern Recognition 94, 2019),
-section 3.2. Differentiable: the loss and the evaluation measure by the same function.
+section 3.2. Differentiable, for the loss; `local` has the same for whole galleries.
 """
 
 from itertools import accumulate
@@ -18,12 +18,6 @@ def aligned_distance(query: Tensor, gallery: Tensor) -> Tensor:
     cost = matching_cost(by_stripe(query), by_stripe(gallery))  # (S * Nq, T * Ng)
     cost = cost.view(query.shape[2], len(query), gallery.shape[2], len(gallery))
     return shortest_path(cost.transpose(1, 2))
-
-
-def unaligned_distance(query: Tensor, gallery: Tensor) -> Tensor:
-    """(Nq, Ng): the summed costs of matching each stripe of (Nq, d, S) with the same one of (Ng, d, S)."""
-    pairs = zip(query.unbind(2), gallery.unbind(2), strict=True)
-    return torch.stack([matching_cost(q, g) for q, g in pairs]).sum(0)
 
 
 def matching_cost(x: Tensor, y: Tensor) -> Tensor:

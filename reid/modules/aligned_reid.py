@@ -13,9 +13,10 @@ class AlignedReIDModule(ReIDModule):
     taught_by = MappingProxyType({"identity": ("classifier",), "aligned": ("bn", "conv1")})
 
     def distances(self, *, normalize: bool = False) -> dict[str, Distance]:
-        """Those of every module and the four of the paper's tables, whose embeddings are always normalised.
+        """Those of every module and the paper's tables, whose embeddings are always normalised.
 
-        'local' aligns stripes (DMLI), 'unaligned' does not; 'global_local' is the one the paper ranks by.
+        'local' aligns stripes (DMLI), 'unaligned' does not; 'global_local' is the one the paper ranks by, and
+        'global_unaligned' the same without alignment.
         """
         return {
             **super().distances(normalize=normalize),
@@ -23,4 +24,5 @@ class AlignedReIDModule(ReIDModule):
             "local": LocalDistance(),
             "unaligned": LocalDistance(unaligned=True),
             "global_local": GlobalLocalDistance(),
+            "global_unaligned": GlobalLocalDistance(unaligned=True),
         }

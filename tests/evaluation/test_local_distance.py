@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reid.contracts import Features
-from reid.evaluation import GlobalLocalDistance, LocalDistance, distance
-from reid.evaluation.dmli import aligned_distance, unaligned_distance
+from reid.evaluation import GlobalLocalDistance, LocalDistance, local
+from reid.evaluation.dmli import aligned_distance
 
 ORTHONORMAL = torch.eye(8)[None]  # one image, 8 stripes that have nothing in common
 
@@ -40,21 +40,25 @@ def test_equal_stripes_are_at_no_distance_and_opposite_ones_as_far_as_can_be() -
     ones = torch.ones(1, 1, 8)
     assert aligned_distance(ones, ones).item() == pytest.approx(0, abs=1e-4)
     assert aligned_distance(ones, -ones).item() == pytest.approx(15 * math.tanh(1), abs=1e-4)
-    assert unaligned_distance(ones, -ones).item() == pytest.approx(8 * math.tanh(1), abs=1e-4)
+    assert LocalDistance()(features(ones), features(-ones)).item() == pytest.approx(
+        15 * math.tanh(1), abs=1e-4
+    )
+    unaligned = LocalDistance(unaligned=True)(features(ones), features(-ones))
+    assert unaligned.item() == pytest.approx(8 * math.tanh(1), abs=1e-4)
 
 
 def test_against_every_path() -> None:
     query, gallery = stripes_of(3), stripes_of(5)
     expected = oracles_aligned.table(oracles_aligned.aligned, query, gallery)
     torch.testing.assert_close(aligned_distance(query, gallery), expected)
-    expected = oracles_aligned.table(oracles_aligned.unaligned, query, gallery)
-    torch.testing.assert_close(unaligned_distance(query, gallery), expected)
 
 
 def test_images_may_have_different_numbers_of_stripes() -> None:
     query, gallery = stripes_of(2, stripes=3), stripes_of(3, stripes=5)
     expected = oracles_aligned.table(oracles_aligned.aligned, query, gallery)
     torch.testing.assert_close(aligned_distance(query, gallery), expected)
+    found = LocalDistance()(features(query), features(gallery))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_gradient_equals_that_of_the_shortest_path_and_finite_differences() -> None:
@@ -82,18 +86,36 @@ def test_tiles_make_no_difference(
     measure = oracles_aligned.unaligned if unaligned else oracles_aligned.aligned
     expected = oracles_aligned.table(measure, query.double(), gallery.double())
     for tile in (1, 3 * 16 * 4, 2**21):  # one gallery image at a time, four, all
-        monkeypatch.setattr(distance, "TILE", tile)
+        monkeypatch.setattr(local, "TILE", tile)
+        monkeypatch.setattr(local, "FEW", min(2, tile))
         found = LocalDistance(unaligned=unaligned)(features(query), features(gallery))
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_global_and_local_add_up() -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_make_no_difference_and_are_given_back(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "TILE", 64)
+    query, gallery = (features(stripes_of(n, dtype=torch.float32)) for n in (5, 40))
+    expected = oracles_aligned.table(oracles_aligned.aligned, query.stripes, gallery.stripes)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = LocalDistance()(query, gallery)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("unaligned", [False, True])
+def test_global_and_local_add_up(unaligned: bool) -> None:
     query, gallery = stripes_of(3), stripes_of(5)
     q, g = F.normalize(query.mean(2)), F.normalize(gallery.mean(2))
     squared = (q[:, None] - g[None]).square().sum(2)
-    expected = squared + oracles_aligned.table(oracles_aligned.aligned, query, gallery)
-    found = GlobalLocalDistance()(features(query), features(gallery))
+    measure = oracles_aligned.unaligned if unaligned else oracles_aligned.aligned
+    expected = squared + oracles_aligned.table(measure, query, gallery)
+    found = GlobalLocalDistance(unaligned=unaligned)(features(query), features(gallery))
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 

@@ -1,0 +1,152 @@
+"""How far apart two sets of images are by their stripes, alone or together with their embeddings.
+
+The same DMLI as in the loss, of a query with a whole gallery: in tiles that stay in a processor's cache, and
+without gradients.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reid.contracts import Features
+from reid.evaluation.distance import EuclideanDistance
+
+FEW = 16  # queries a tile on the CPU
+TILE = 2**19  # pairs of stripes a tile on the CPU: 2 MB
+DEVICE_TILE = 2**26  # on another device, where larger work is faster: 256 MB
+
+
+@dataclass(frozen=True)
+class LocalDistance:
+    """How well stripes match: DMLI, the published 'local' distance of AlignedReID++.
+
+    Stripes are compared as they are; the network makes them of unit length. Beyond the result it takes a few
+    MB a thread on the CPU.
+
+    Args:
+        unaligned: compare each stripe with the one at its own height (the published 'unaligned').
+    """
+
+    unaligned: bool = False
+
+    def __call__(self, query: Features, gallery: Features) -> Tensor:
+        """(Nq, Ng) float32; between S stripes in [0, 2 S - 1), unaligned in [0, S).
+
+        Raises:
+            ValueError: features without stripes.
+        """
+        q, g = query.stripes, gallery.stripes
+        if q is None or g is None:
+            raise ValueError(
+                "features.stripes is None: local distances need a network with a local branch, such as"
+                " model=aligned_reid; compare others by evaluation.distance=euclidean or cosine"
+            )
+        table = torch.empty(len(q), len(g), device=q.device)
+        on_cpu = q.device.type == "cpu"
+        few = min(FEW, len(q)) if on_cpu else len(q)
+        pairs = max(1, few * q.shape[2] * (1 if self.unaligned else g.shape[2]))  # with one gallery image
+        size = max(1, (TILE if on_cpu else DEVICE_TILE) // pairs)
+
+        @torch.no_grad()
+        def fill(start: int) -> None:
+            stripes = g[start : start + size]
+            right = with_norms(stripes if self.unaligned else stripes.flip(2), last=True)
+            for row in range(0, len(q), max(1, few)):
+                left = with_norms(q[row : row + few], last=False)
+                tile = summed(left, right) if self.unaligned else shortest(left, right)
+                table[row : row + few, start : start + size] = tile
+
+        with torch.autocast(q.device.type, enabled=False):
+            over_threads(fill, range(0, len(g), size)) if on_cpu else [*map(fill, range(0, len(g), size))]
+        return table
+
+
+@dataclass(frozen=True)
+class GlobalLocalDistance:
+    """The sum by which AlignedReID++ ranks: squared Euclidean of unit embeddings, and DMLI of the stripes.
+
+    Args:
+        unaligned: as in `LocalDistance`.
+    """
+
+    unaligned: bool = False
+
+    def __call__(self, query: Features, gallery: Features) -> Tensor:
+        """(Nq, Ng) float32. Raises ValueError for features without stripes."""
+        local = LocalDistance(unaligned=self.unaligned)(query, gallery)
+        return local.add_(EuclideanDistance(normalize=True)(query, gallery))
+
+
+def with_norms(stripes: Tensor, *, last: bool) -> Tensor:
+    """(N, d, S) to (S, N, d + 2), so that a row of a first with a row of a last one multiply to (D / 2)^2."""
+    half = stripes.permute(2, 0, 1).float() / 2
+    norm = half.square().sum(2, keepdim=True)
+    one = torch.ones_like(norm)
+    return torch.cat([-2 * half, one, norm] if last else [half, norm, one], dim=2)
+
+
+def cost_(squared: Tensor) -> Tensor:
+    """tanh(D / 2) from (D / 2)^2, in place."""
+    return squared.clamp_(min=0.25e-12).sqrt_().tanh_()
+
+
+def summed(left: Tensor, right: Tensor) -> Tensor:
+    """(N, M): the costs of each stripe of (S, N, d + 2) with the same one of (S, M, d + 2)."""
+    return cost_(torch.bmm(left, right.transpose(1, 2))).sum(0)
+
+
+def shortest(left: Tensor, right: Tensor) -> Tensor:
+    """(N, M): the shortest path through the costs of (S, N, d + 2) with (T, M, d + 2), the last stripe first.
+
+    Each step of a path leads from one anti-diagonal of pairs to the next, so those are found in turn. As
+    ``right`` is upside down, they are diagonals here.
+    """
+    down, across = len(left), len(right)
+    costs = cost_(left.flatten(0, 1) @ right.flatten(0, 1).T).view(
+        down, left.shape[1], across, right.shape[1]
+    )
+    reached = costs.diagonal(across - 1, 0, 2)  # (N, M, 1)
+    for step in range(1, down + across - 1):
+        pairs = costs.diagonal(
+            across - 1 - step, 0, 2
+        )  # (N, M, L), of which all but corners have two ways in
+        top, side = (
+            int(step < across),
+            int(step < down),
+        )  # is the first pair in the first row, the last in ...
+        pairs[..., top : pairs.shape[2] - side] += torch.minimum(reached[..., :-1], reached[..., 1:])
+        if top:
+            pairs[..., 0] += reached[..., 0]
+        if side:
+            pairs[..., -1] += reached[..., -1]
+        reached = pairs
+    return reached[..., 0]
+
+
+def over_threads(work: Callable[[int], None], starts: range) -> None:
+    """``work`` on each of ``starts``, a thread each core that torch may use.
+
+    Faster than torch's own threads, which meet after every operation on a tile this small.
+    """
+    with one_thread_an_operation() as threads:
+        if threads == 1:
+            for start in starts:
+                work(start)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, starts))
+
+
+@contextmanager
+def one_thread_an_operation() -> Iterator[int]:
+    """Keep torch's operations to their own thread; yields how many threads they had."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
