@@ -15,6 +15,7 @@ FLOORS = {
     "networks": 1,
     "losses": 1,
     "evaluation": 1,
+    "checks": 1,
     "plots": 1,
     "deploy": 1,
     "checkpoint": 1,
