@@ -4,9 +4,8 @@ The same DMLI as in the loss, of a query with a whole gallery: in tiles that sta
 without gradients.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -45,23 +44,23 @@ class LocalDistance:
                 "features.stripes is None: local distances need a network with a local branch, such as"
                 " model=aligned_reid; compare others by evaluation.distance=euclidean or cosine"
             )
+        q, g = q.float(), g.float()  # copies only what is not
         table = torch.empty(len(q), len(g), device=q.device)
-        on_cpu = q.device.type == "cpu"
-        few = min(FEW, len(q)) if on_cpu else len(q)
-        pairs = max(1, few * q.shape[2] * (1 if self.unaligned else g.shape[2]))  # with one gallery image
-        size = max(1, (TILE if on_cpu else DEVICE_TILE) // pairs)
+        few, size = tile_size(q, g, paths=not self.unaligned)
+        with torch.no_grad(), torch.autocast(q.device.type, enabled=False):
+            some = range(0, len(q), few)
+            lefts = [(row, with_norms(q[row : row + few], last=False)) for row in some]
 
-        @torch.no_grad()
-        def fill(start: int) -> None:
-            stripes = g[start : start + size]
-            right = with_norms(stripes if self.unaligned else stripes.flip(2), last=True)
-            for row in range(0, len(q), max(1, few)):
-                left = with_norms(q[row : row + few], last=False)
-                tile = summed(left, right) if self.unaligned else shortest(left, right)
-                table[row : row + few, start : start + size] = tile
+            def fill(starts: range) -> None:
+                room = g.new_empty(size * g.shape[2] * (g.shape[1] + 2))
+                for start in starts:
+                    stripes = g[start : start + size]
+                    right = with_norms(stripes, last=True, upside_down=not self.unaligned, room=room)
+                    for row, left in lefts:
+                        tile = summed(left, right) if self.unaligned else shortest(left, right)
+                        table[row : row + few, start : start + size] = tile
 
-        with torch.autocast(q.device.type, enabled=False):
-            over_threads(fill, range(0, len(g), size)) if on_cpu else [*map(fill, range(0, len(g), size))]
+            over_threads(fill, range(0, len(g), size), device=q.device)
         return table
 
 
@@ -81,12 +80,34 @@ class GlobalLocalDistance:
         return local.add_(EuclideanDistance(normalize=True)(query, gallery))
 
 
-def with_norms(stripes: Tensor, *, last: bool) -> Tensor:
-    """(N, d, S) to (S, N, d + 2), so that a row of a first with a row of a last one multiply to (D / 2)^2."""
-    half = stripes.permute(2, 0, 1).float() / 2
-    norm = half.square().sum(2, keepdim=True)
-    one = torch.ones_like(norm)
-    return torch.cat([-2 * half, one, norm] if last else [half, norm, one], dim=2)
+def tile_size(query: Tensor, gallery: Tensor, *, paths: bool) -> tuple[int, int]:
+    """How many queries and gallery images are compared at a time."""
+    if not len(query) or not len(gallery):
+        return 1, 1
+    on_cpu = query.device.type == "cpu"
+    few = min(FEW, len(query)) if on_cpu else len(query)
+    room = TILE if on_cpu else DEVICE_TILE
+    pairs = few * query.shape[2] * (gallery.shape[2] if paths else 1)
+    return few, max(1, min(room // pairs, 2 * room // gallery[0].numel()))
+
+
+def with_norms(
+    stripes: Tensor, *, last: bool, upside_down: bool = False, room: Tensor | None = None
+) -> Tensor:
+    """(N, d, S) to (S, N, d + 2), so that a row of a first with a row of a last one multiply to (D / 2)^2.
+
+    Args:
+        upside_down: the lowest stripe comes first.
+        room: memory to write on, as a new piece would fault its pages in anew.
+    """
+    images, dim, height = stripes.shape
+    rows = (height, images, dim + 2)
+    out = stripes.new_empty(rows) if room is None else room[: height * images * (dim + 2)].view(rows)
+    norm = torch.linalg.vector_norm(stripes, dim=1).square() / 4  # (N, S)
+    for place, stripe in enumerate(reversed(range(height)) if upside_down else range(height)):
+        torch.mul(stripes[:, :, stripe], -1 if last else 0.5, out=out[place, :, :dim])
+        out[place, :, dim], out[place, :, dim + 1] = (1, norm[:, stripe]) if last else (norm[:, stripe], 1)
+    return out
 
 
 def cost_(squared: Tensor) -> Tensor:
@@ -127,26 +148,18 @@ def shortest(left: Tensor, right: Tensor) -> Tensor:
     return reached[..., 0]
 
 
-def over_threads(work: Callable[[int], None], starts: range) -> None:
-    """``work`` on each of ``starts``, a thread each core that torch may use.
+def over_threads(work: Callable[[range], None], starts: range, *, device: torch.device) -> None:
+    """``work`` on parts of ``starts``, on the CPU one for each thread that torch may use.
 
     Faster than torch's own threads, which meet after every operation on a tile this small.
     """
-    with one_thread_an_operation() as threads:
-        if threads == 1:
-            for start in starts:
-                work(start)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, starts))
-
-
-@contextmanager
-def one_thread_an_operation() -> Iterator[int]:
-    """Keep torch's operations to their own thread; yields how many threads they had."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    if device.type != "cpu" or threads == 1:
+        work(starts)
+        return
+    torch.set_num_threads(1)  # in each of ours
     try:
-        yield threads
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(torch.no_grad()(work), [starts[place::threads] for place in range(threads)]))
     finally:
         torch.set_num_threads(threads)
