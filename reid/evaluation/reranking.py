@@ -8,13 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
 from reid.contracts import Distance, Features
-from reid.evaluation.ranking import rows
+from reid.evaluation.neighbours import PAIR, SIDE, nearest_neighbours
 
-FOLD = 32  # distances of which the least stands for all in the first look for neighbours
-FEW = 32  # images a call of the distance along the edges: the fewer, the more alike their neighbours
+MEMORY = 160 * 10**6  # bytes of the graph by default: with what a distance takes beside, below 256 MB
+EDGE = 100  # bytes that the graph takes for each neighbour of an image, while it is made
+FEW = 128  # images a call of the distance along the edges: the fewer, the more alike their neighbours
 
 
 class ReRanking:
@@ -32,17 +34,20 @@ class ReRanking:
 
     Args:
         distance: the original, symmetric and not negative; it may read ``embedding``, ``pooled`` and
-            ``stripes``. It is called for ``block`` images and all others at once.
+            ``stripes``.
         junk: (Ng,) bool; gallery images that are nobody's neighbours and count in no maximum. Their Jaccard
             distance is 1. The published code has no such images, as it drops junk when it lists a benchmark.
         k1: neighbours of an image beside itself.
         k2: nearest images, itself among them, over whose neighbourhoods each one's is averaged; 1: none is.
         weight: of the original distance, the paper's λ.
         square: square the original distance first, as torchreid does even if that is squared already.
-        block: images of which the neighbours are searched at once; about 10 · block · N bytes.
+        memory: bytes to stay within while the graph is made, beside the features and what ``distance`` takes
+            for more than its result. It decides how many images are compared at once, never what is found.
+            None: `MEMORY`, or what the graph needs if that is more.
 
     Raises:
-        ValueError: an option out of range, ``junk`` that does not fit, or distances that are not finite.
+        ValueError: an option out of range, ``junk`` that does not fit, distances that are not finite, or too
+            little memory.
     """
 
     @torch.no_grad()
@@ -57,12 +62,10 @@ class ReRanking:
         k2: int = 6,
         weight: float = 0.3,
         square: bool = False,
-        block: int = 256,
+        memory: int | None = None,
     ) -> None:
-        if k1 < 1 or k2 < 1 or block < 1 or not 0 <= weight <= 1:
-            raise ValueError(
-                f"k1={k1}, k2={k2} and block={block} must be at least 1 and weight={weight} from 0 to 1"
-            )
+        if k1 < 1 or k2 < 1 or not 0 <= weight <= 1:
+            raise ValueError(f"k1={k1} and k2={k2} must be at least 1 and weight={weight} from 0 to 1")
         queries, images = len(query.embedding), len(gallery.embedding)
         if junk is not None and (junk.shape != (images,) or junk.dtype != torch.bool):
             raise ValueError(
@@ -78,7 +81,11 @@ class ReRanking:
 
         kept = np.arange(images) if junk is None else np.flatnonzero(~junk.cpu().numpy())
         everyone = _joined(query, gallery if len(kept) == images else _chosen(gallery, kept))
-        neighbours, farthest = _neighbours(everyone, self._distance, max(k1 + 1, k2), block=block)
+        k = max(k1 + 1, k2)
+        neighbours, farthest = nearest_neighbours(
+            everyone, self._distance, k, memory=_for_tiles(memory, len(everyone.embedding), k)
+        )
+        farthest[farthest <= 0] = 1  # a collapsed network says one thing
         edges = _expanded_sets(neighbours, k1)
         lengths = _along(edges, everyone, self._distance) / np.repeat(farthest, np.diff(edges.indptr))
         encoding = _averaged(_normalized(edges, np.exp(-lengths)), neighbours[:, :k2])
@@ -107,44 +114,23 @@ class ReRanking:
         least = np.minimum(lists.data, np.repeat(encoding.data, np.diff(lists.indptr)))
         by_query = (least, lists.indices, lists.indptr[encoding.indptr])
         shared = torch.from_numpy(sparse.csr_array(by_query, original.shape).toarray())  # sums what repeats
-        jaccard = 1 - shared / (2 - shared)
-        return jaccard.lerp_(original / self._farthest[which], self.weight)
+        # Jaccard distance is 1 - shared / (2 - shared) = 2 - 2 / (2 - shared), here without another table.
+        share = 2 * (1 - self.weight)
+        final = shared.neg_().add_(2).reciprocal_().mul_(-share).add_(share)
+        return final.addcdiv_(original, self._farthest[which], value=self.weight)
 
 
-def _neighbours(
-    images: Features, distance: Distance, k: int, *, block: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """(N, k) the nearest images of each, itself among them, nearest first; (N,) its largest distance."""
-    total = len(images.embedding)
-    k = min(k, total)
-    neighbours, farthest = np.empty((total, k), np.int64), np.empty(total, np.float32)
-    for start in range(0, total, block):
-        here = slice(start, start + block)
-        table = distance(rows(images, here), images).float()
-        least, largest = table.aminmax(dim=1)
-        if not (least.isfinite().all() and largest.isfinite().all()):
-            raise ValueError(
-                f"{distance} is NaN or infinite between some of {total} images: look for a diverged loss, or "
-                "for features in float16 that overflowed"
-            )
-        neighbours[here] = _nearest(table, k)
-        farthest[here] = torch.where(largest > 0, largest, 1).cpu()  # 0: a collapsed network says one thing
-    return neighbours, farthest
-
-
-def _nearest(table: Tensor, k: int) -> NDArray[np.int64]:
-    """(b, k) the columns of the least of each row of (b, N) in ascending order, equal ones by column."""
-    columns = table.shape[1]
-    groups = max(k, columns // FOLD)
-    # Every groups-th column, as those next to one another often show one identity.
-    folded = table[:, : columns // groups * groups].view(len(table), -1, groups).amin(1)
-    bound = folded.topk(k, largest=False).values.amax(1, keepdim=True)  # k or more of the row are not above
-    near = (table <= bound).nonzero(as_tuple=True)
-    row, column, value = (part.cpu().numpy() for part in (*near, table[near]))
-    order = np.lexsort((column, value, row))
-    first = row.searchsorted(np.arange(len(table)))
-    nearest: NDArray[np.int64] = column[order[first[:, None] + np.arange(k)]]
-    return nearest
+def _for_tiles(memory: int | None, images: int, k: int) -> int:
+    """What of ``memory`` bytes the graph leaves for a tile of distances."""
+    graph = EDGE * k * images
+    if memory is None:
+        return max(MEMORY - graph, PAIR * SIDE**2)
+    if memory < graph + PAIR:
+        raise ValueError(
+            f"memory={memory:,} bytes is too little for the graph of {images:,} images with "
+            f"{k - 1} neighbours each: give {graph + PAIR:,} or more"
+        )
+    return memory - graph
 
 
 def _expanded_sets(neighbours: NDArray[np.int64], k1: int) -> sparse.csr_array:
@@ -174,15 +160,23 @@ def _reciprocal(neighbours: NDArray[np.int64]) -> sparse.csr_array:
 def _along(edges: sparse.csr_array, images: Features, distance: Distance) -> NDArray[np.float32]:
     """(nnz,) the distance from each edge's row to its column."""
     total = edges.shape[0]
+    order = np.ascontiguousarray(
+        reverse_cuthill_mckee(edges)
+    )  # images that share their neighbours, side by side
+    ordered = edges[order]
     lengths = np.empty(edges.nnz, np.float32)
     for start in range(0, total, FEW):
-        pointers = edges.indptr[start : start + FEW + 1]
-        here = slice(pointers[0], pointers[-1])
-        columns, place = np.unique(edges.indices[here], return_inverse=True)
+        pointers = ordered.indptr[start : start + FEW + 1]
+        columns, place = np.unique(ordered.indices[pointers[0] : pointers[-1]], return_inverse=True)
+        here = order[start : start + FEW]
         if not len(columns):
             continue
-        table = distance(rows(images, slice(start, start + FEW)), _chosen(images, columns)).float().cpu()
-        lengths[here] = table.numpy()[np.repeat(np.arange(len(table)), np.diff(pointers)), place]
+        table = distance(_chosen(images, here), _chosen(images, columns)).float().cpu().numpy()
+        counts = np.diff(pointers)
+        within = np.arange(len(place)) - np.repeat(pointers[:-1] - pointers[0], counts)
+        lengths[np.repeat(edges.indptr[here], counts) + within] = table[
+            np.repeat(np.arange(len(here)), counts), place
+        ]
     return lengths
 
 

@@ -16,6 +16,7 @@ from reid.evaluation import (
     average_precision,
     cmc,
     inverse_negative_penalty,
+    progress,
     rank,
     retrieval_metrics,
     rows,
@@ -38,7 +39,7 @@ class Case:
     query: Labels
     gallery: Labels
 
-    def rank(self, *, top: int = 0, same_camera: str = "exclude", block: int = 128) -> Ranking:
+    def rank(self, *, top: int = 0, same_camera: str = "exclude", **options: int) -> Ranking:
         """Features are row numbers here, and their distance looks the matrix up."""
         query, gallery = (features(torch.arange(float(n))[:, None]) for n in self.matrix.shape)
 
@@ -53,7 +54,7 @@ class Case:
             distance=lookup,
             top=top,
             same_camera=same_camera,
-            block=block,
+            **options,
         )
 
     def orders(self, *, same_camera: str = "exclude") -> list[list[int]]:
@@ -146,6 +147,68 @@ def test_block_size_changes_nothing() -> None:
             part = case.rank(top=7, block=block)
             for name in ("ranks", "offsets", "top", "top_distance"):
                 assert torch.equal(getattr(part, name), getattr(whole, name)), (seed, block, name)
+
+
+def test_memory_changes_nothing_and_too_little_is_named() -> None:
+    """The message names the least that is enough: one query at a time."""
+    for seed in range(20):
+        case = random_case(seed)
+        with pytest.raises(ValueError, match=r"memory=1 bytes .* give ([\d,]+) or more") as refused:
+            case.rank(top=3, memory=1)
+        least = int(str(refused.value).split("give ")[1].split(" ")[0].replace(",", ""))
+        with pytest.raises(ValueError, match=f"memory={least - 1:,}"):
+            case.rank(top=3, memory=least - 1)
+        whole = case.rank(top=3)
+        for memory in (least, least + 3 * 4 * case.matrix.shape[1], 10 * least):
+            part = case.rank(top=3, memory=memory)
+            assert torch.equal(part.ranks, whole.ranks), (seed, memory)
+            assert torch.equal(part.top, whole.top), (seed, memory)
+
+
+def test_memory_decides_how_many_queries_are_compared_at_once() -> None:
+    sizes = []
+
+    def distance(q: Features, g: Features) -> Tensor:
+        sizes.append(len(q.embedding))
+        return q.embedding @ g.embedding.T
+
+    sides = features(torch.ones(10, 1)), labels([1] * 10), features(torch.ones(2_000, 1)), labels([1] * 2_000)
+    rank(*sides, distance=distance, same_camera="keep")
+    with pytest.raises(ValueError, match="give") as refused:
+        rank(*sides, distance=distance, same_camera="keep", memory=1)
+    least = int(str(refused.value).split("give ")[1].split(" ")[0].replace(",", ""))
+    rank(*sides, distance=distance, same_camera="keep", memory=least + 3 * 8_000)
+    rank(*sides, distance=distance, same_camera="keep", block=6)
+    assert sizes == [10, 4, 4, 2, 6, 4]
+
+
+def test_lists_of_a_wide_gallery() -> None:
+    """Wide enough for the first look at every 32nd column's least; many are tied, ignored or junk."""
+    g = torch.Generator().manual_seed(0)
+    for levels in (3, 100, 100_000):
+        case = Case(
+            torch.randint(0, levels, (20, 4_000), generator=g) / 8.0,
+            Labels(torch.arange(20) % 7, torch.arange(20) % 3),
+            Labels(torch.randint(-1, 12, (4_000,), generator=g), torch.randint(-1, 3, (4_000,), generator=g)),
+        )
+        case.matrix[:, case.gallery.identity == -1] -= levels / 16  # junk is near
+        case.matrix[:5] += 1e5 * (case.gallery.identity >= 7)  # matches come first
+        for k in (1, 10, 200):
+            ranking = case.rank(top=k)
+            assert ranking.top.tolist() == [order[:k] for order in case.orders()]
+        assert ranking.ranks.tolist() == [k for row in case.hits() for k, hit in enumerate(row) if hit]
+
+
+def test_long_work_says_how_long(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = random_case(3)
+    with caplog.at_level("INFO"):
+        case.rank(block=1)
+        assert not caplog.messages
+        monkeypatch.setattr(progress, "LONG", 0.0)
+        monkeypatch.setattr(progress, "SOON", 0.0)
+        case.rank(block=1)
+    queries, images = case.matrix.shape
+    assert caplog.messages == [f"ranking {queries} queries x {images} images: about 0 s"]
 
 
 def test_distances_of_features_are_ranked() -> None:

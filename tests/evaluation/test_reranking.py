@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
-from reid.evaluation import CosineDistance, EuclideanDistance, ReRanking, rank, retrieval_metrics, rows
+from reid.evaluation import (
+    CosineDistance,
+    EuclideanDistance,
+    ReRanking,
+    neighbours,
+    rank,
+    retrieval_metrics,
+    rows,
+)
 
 
 def features(embedding: Tensor) -> Features:
@@ -119,12 +127,13 @@ def test_by_hand() -> None:
     assert_equal(found, np.array([[0.7 * jaccard + 0.3 / 144, 0.7 + 0.3 * 100 / 144, 1.0]]))
 
 
-def test_blocks_change_nothing() -> None:
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     embedding, _ = clustered(170, seed=4, whole=True)
     query, gallery = split(embedding, 30)
     whole = final(query, gallery, exact)
     for block in (1, 7, 64, 1000):
-        reranking = ReRanking(query, gallery, distance=exact, block=block)
+        monkeypatch.setattr(neighbours, "SIDE", block)
+        reranking = ReRanking(query, gallery, distance=exact)
         parts = [
             reranking(rows(reranking.query, slice(at, at + block)), gallery) for at in range(0, 30, block)
         ]
@@ -213,7 +222,7 @@ def test_not_finite_distances_are_refused(bad: float) -> None:
     [
         ({"k1": 0}, "k1=0"),
         ({"k2": 0}, "k2=0"),
-        ({"block": 0}, "block=0"),
+        ({"memory": 1000}, r"memory=1,000 bytes .* 40 images with 20 neighbours each: give"),
         ({"weight": 1.5}, r"weight=1\.5"),
         ({"junk": torch.zeros(3, dtype=torch.bool)}, r"shape \(3,\).*35 gallery images"),
         ({"junk": torch.zeros(35)}, r"float32.*one bool"),
