@@ -25,11 +25,11 @@ def needs_isolation(config: DictConfig) -> bool:
     return in_sweep and not started_outside and "ddp" in str(config.trainer.strategy)
 
 
-def run_alone() -> float:
+def run_alone() -> float | None:
     """Run the current job in a process of its own.
 
     Returns:
-        Its mAP, from the metrics.json it leaves.
+        Its mAP, from the metrics.json it leaves; None if it leaves none, as task=check does.
 
     Raises:
         ValueError: the job failed; its own output says why.
@@ -50,5 +50,5 @@ def run_alone() -> float:
         raise ValueError(
             f"job {hydra.job.num} ({' '.join(hydra.overrides.task)}) ended with status {done.returncode}"
         )
-    figures: dict[str, float] = json.loads((folder / "metrics.json").read_text())
-    return figures["mAP"]
+    figures = folder / "metrics.json"
+    return float(json.loads(figures.read_text())["mAP"]) if figures.is_file() else None

@@ -52,8 +52,8 @@ def check_list(part: str, groups: Same, *, total: int) -> Iterator[Finding]:
         yield Finding(
             "error" if one_file else "warning",
             "contradicting-labels",
-            f"{len(two_labels):,} picture{'s' * (len(two_labels) > 1)} in {part} with two labels, the first as"
-            f" {label(first)} and as {label(other)}. Keep the right one.",
+            f"{part} gives two labels to {len(two_labels):,} of its pictures, to the first {label(first)} and"
+            f" {label(other)}. Keep the right one.",
             some(record for group in two_labels for record in group),
         )
     if copies:

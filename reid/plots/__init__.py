@@ -1,6 +1,15 @@
 """The pictures a run leaves in its folder: plain data and a path in, a PNG out."""
 
+from reid.plots.contact_sheet import plot_contact_sheet
 from reid.plots.curves import plot_cmc, plot_roc, plot_training
 from reid.plots.ranked_lists import RankedList, choose_queries, plot_ranked_lists
 
-__all__ = ["RankedList", "choose_queries", "plot_cmc", "plot_ranked_lists", "plot_roc", "plot_training"]
+__all__ = [
+    "RankedList",
+    "choose_queries",
+    "plot_cmc",
+    "plot_contact_sheet",
+    "plot_ranked_lists",
+    "plot_roc",
+    "plot_training",
+]

@@ -4,33 +4,33 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import sqrt
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from reid.plots.style import BLUE, DPI, FAINT, GREEN, INK, RED, SOFT, STYLE, write_png
-
-Pixels = NDArray[np.uint8]  # (H, W, 3) RGB
+from reid.plots.sheet import (
+    CAPTION,
+    FRAME,
+    GAP,
+    HEAD,
+    HEADING,
+    KEY,
+    LETTER,
+    LINE,
+    MARGIN,
+    Pixels,
+    Sheet,
+    cell_size,
+    draw_cell,
+    read_rgb,
+)
+from reid.plots.style import BLUE, FAINT, GREEN, RED, SOFT, STYLE, write_png
 
 PLACES = 10
-CELL_AREA = 64 * 128  # pixels: Market1501 as it is, and a sheet of nine queries below 2 MB
-MARGIN, HEAD, GAP, FRAME = (
-    24,
-    150,
-    10,
-    4,
-)  # pixels: sheet's edge, a row's head, between cells, a frame's width
-LINE, HEADING, CAPTION, KEY = 30, 44, 30, 56  # pixels of height; a line is one of the title's
-KEY_WIDTH, LETTER = 370, 18  # pixels; a letter is one of the title's
+KEY_WIDTH = 370  # pixels
 TICK, CROSS = "✓", "✗"
-MISSING = "#C3C9D0"
 
 
 @dataclass(frozen=True)
@@ -136,24 +136,6 @@ class Grid:
         return self.height + 2 * FRAME + CAPTION
 
 
-class Sheet:
-    """A white page on which pixels and texts are placed alike: x to the right and y down, in pixels."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        # The renderer rounds inches x dpi down: half a pixel more keeps the size whole.
-        self.figure = Figure(figsize=((width + 0.5) / DPI, (height + 0.5) / DPI))
-        self.pixels: Pixels = np.full((height, width, 3), 255, np.uint8)
-
-    def fill(self, x: int, y: int, colour: str, *, size: tuple[int, int]) -> None:
-        """A rectangle of (width, height) and one colour."""
-        self.pixels[y : y + size[1], x : x + size[0]] = np.rint(255 * np.array(to_rgb(colour)))
-
-    def write(self, x: float, y: float, text: str, **style: Any) -> None:
-        """A text by matplotlib's words of alignment and font."""
-        self.figure.text(x / self.width, 1 - y / self.height, text, **style)
-
-
 def draw_heading(sheet: Sheet, grid: Grid, name: str, *, y: int) -> None:
     """A group's name and, on the same line, what each column holds."""
     line = y + HEADING - 14
@@ -179,38 +161,8 @@ def draw_list(
         strict=False,  # the gallery may be longer than what is shown
     )
     for place, (file, (colour, mark), camera) in enumerate(cells):
-        draw_cell(sheet, grid, images[file], x=grid.x(place), y=y + FRAME, colour=colour)
+        draw_cell(
+            sheet, images[file], x=grid.x(place), y=y + FRAME, size=(grid.width, grid.height), colour=colour
+        )
         caption = (grid.x(place) + grid.width / 2, y + grid.row - CAPTION / 2 - 1)
         sheet.write(*caption, f"{mark} {camera}".strip(), va="center", ha="center", size=7.5, color=colour)
-
-
-def draw_cell(sheet: Sheet, grid: Grid, image: Pixels | None, *, x: int, y: int, colour: str) -> None:
-    """An image as large as its cell allows, in a frame around the cell."""
-    width, height = grid.width, grid.height
-    sheet.fill(x - FRAME, y - FRAME, colour, size=(width + 2 * FRAME, height + 2 * FRAME))
-    sheet.fill(x, y, MISSING if image is None else FAINT, size=(width, height))
-    if image is None:
-        sheet.write(x + width / 2, y + height / 2, "no image", va="center", ha="center", size=6, color=INK)
-        return
-    scale = min(width / image.shape[1], height / image.shape[0])
-    w, h = max(1, round(scale * image.shape[1])), max(1, round(scale * image.shape[0]))
-    x, y = x + (width - w) // 2, y + (height - h) // 2
-    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    sheet.pixels[y : y + h, x : x + w] = cv2.resize(image, (w, h), interpolation=smooth)
-
-
-def cell_size(images: Sequence[Pixels]) -> tuple[int, int]:
-    """(width, height) of cells of one area and of the images' usual shape, within reason."""
-    aspect = np.median([image.shape[1] / image.shape[0] for image in images]) if images else 0.5
-    aspect = float(np.clip(aspect, 0.4, 2.0))
-    return round(sqrt(CELL_AREA * aspect)), round(sqrt(CELL_AREA / aspect))
-
-
-def read_rgb(path: Path) -> Pixels | None:
-    """(H, W, 3) uint8, or None where there is no image to be read."""
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError:
-        return None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    return None if image is None else np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)

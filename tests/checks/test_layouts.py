@@ -264,13 +264,13 @@ LAYOUTS = [
         copied_to_another_identity,
         "warning",
         "contradicting-labels",
-        ["1 picture in train", "identity 2, camera 1"],
+        ["train gives two labels to 1", "identity 2, camera 1"],
     ),
     (
         copied_to_another_camera,
         "warning",
         "contradicting-labels",
-        ["1 picture in gallery", "identity 5, camera 2"],
+        ["gallery gives two labels to 1", "identity 5, camera 2"],
     ),
     (
         training_image_as_query,

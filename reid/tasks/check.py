@@ -1,0 +1,142 @@
+"""task=check: what is wrong with a benchmark; the same before a training."""
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
+
+from reid import checks
+from reid.checks import Finding
+from reid.checks.retrieval import SameCamera
+from reid.datamodules import ReIDDataModule
+from reid.datasets import Benchmark
+from reid.datasets.records import PARTS, Counts
+from reid.datasets.verify import Numbers
+from reid.plots import plot_contact_sheet
+from reid.tasks.build import build_datamodule
+from reid.tasks.report import write_json
+
+log = logging.getLogger(__name__)
+
+EXTENTS = ("full", "labels", "none")  # every file is read, only names and labels, nothing
+KINDS = ("images", "identities", "cameras")
+
+
+def check(config: DictConfig) -> None:
+    """Check the configured benchmark; leave check.json and plots/contact_sheet.png, show counts and findings.
+
+    Raises:
+        ValueError: an error was found, or ``check=none`` leaves nothing to do.
+    """
+    folder, extent = Path(config.paths.output), config.get("check", "full")
+    if extent == "none":
+        raise ValueError("task=check with check=none checks nothing: use full, or labels to read no file")
+    datamodule = build_datamodule(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    datamodule.prepare_data()
+    benchmark = datamodule.read()
+    same_camera = config.evaluation.same_camera
+    findings = findings_of(benchmark, datamodule, extent=extent, same_camera=same_camera)
+    report = folder / "check.json"
+    write_json(
+        {
+            "benchmark": benchmark.name,
+            "counts": {part: asdict(Counts.of(getattr(benchmark, part))) for part in PARTS},
+            "published": {part: dict(numbers) for part, numbers in datamodule.counts.items()},
+            "findings": [{**asdict(each), "examples": list(map(str, each.examples))} for each in findings],
+        },
+        report,
+    )
+    picture = plot_contact_sheet(benchmark, folder / "plots" / "contact_sheet.png")
+    lines = [f"{finding.level}: {finding.message} [{finding.code}]" for finding in findings]
+    sys.stdout.write(
+        f"{table(benchmark, datamodule.counts)}\n\n"
+        + "".join(f"{line}\n" for line in lines or ["nothing was found to be wrong"])
+        + f"\nsome of its people in {picture}\n"
+    )
+    errors = [finding.code for finding in findings if finding.level == "error"]
+    if errors:
+        raise ValueError(f"{counted(errors)} in {benchmark.name}: {', '.join(errors)}; see {report}")
+
+
+@rank_zero_only
+def before_training(
+    datamodule: ReIDDataModule, *, extent: str = "full", same_camera: SameCamera = "exclude"
+) -> None:
+    """Log what weakens a training on the benchmark, and stop one that could not be trusted.
+
+    Reads the benchmark anew, so that it may come before ``setup``; of several processes the first does it.
+
+    Args:
+        datamodule: knows the benchmark and how batches are drawn.
+        extent: "full" reads every file, "labels" looks at names and labels, "none" at nothing.
+        same_camera: of the evaluation.
+
+    Raises:
+        ValueError: the errors in one line, or another ``extent``.
+    """
+    if extent == "none":
+        return
+    started = time.perf_counter()
+    datamodule.prepare_data()
+    benchmark = datamodule.read()
+    findings = findings_of(benchmark, datamodule, extent=extent, same_camera=same_camera)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    if errors:
+        raise ValueError(
+            f"{counted(errors)} in {benchmark.name}: {' '.join(errors)} (task=check shows more, check=none"
+            " trains all the same)"
+        )
+    for finding in findings:
+        if finding.level == "warning":
+            log.warning(f"{benchmark.name}: {finding.message}")
+    images = sum(len(getattr(benchmark, part)) for part in PARTS)
+    log.info(f"{benchmark.name}: {images:,} images checked in {time.perf_counter() - started:.1f} s")
+
+
+def findings_of(
+    benchmark: Benchmark, datamodule: ReIDDataModule, *, extent: str, same_camera: SameCamera
+) -> list[Finding]:
+    """What `checks.check` finds, seen with the data module's options.
+
+    Raises:
+        ValueError: another ``extent``.
+    """
+    if extent not in EXTENTS:
+        raise ValueError(f"check={extent!r}: use {', '.join(EXTENTS[:-1])} or {EXTENTS[-1]}")
+    return checks.check(
+        benchmark,
+        counts=datamodule.counts if datamodule.verify else {},
+        files=extent == "full",
+        images_per_identity=1 if datamodule.sampler == "random" else datamodule.images_per_identity,
+        same_camera=same_camera,
+        skip_bad=datamodule.on_bad_image == "skip",
+    )
+
+
+def table(benchmark: Benchmark, published: Numbers) -> str:
+    """How many images, identities and cameras each list has; as published beside it, where that is known."""
+    stated = {kind for numbers in published.values() for kind in numbers}
+    rows = [[benchmark.name]]
+    for kind in KINDS:
+        rows[0] += [kind, "published"] if kind in stated else [kind]
+    for part in PARTS:
+        counts, wanted = asdict(Counts.of(getattr(benchmark, part))), published.get(part, {})
+        rows.append([part])
+        for kind in KINDS:
+            rows[-1].append(f"{counts[kind]:,}")
+            if kind in stated:
+                rows[-1].append(f"{wanted[kind]:,}" if kind in wanted else "")
+    width = max(len(row[0]) for row in rows)
+    lines = [f"{name:{width}}" + "".join(f"{figure:>12}" for figure in figures) for name, *figures in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def counted(errors: Sequence[str]) -> str:
+    return f"{len(errors)} error{'s' * (len(errors) > 1)}"
