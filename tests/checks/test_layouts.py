@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from checks.miniature import COUNTS, draw, market1501, msmt17
+from datasets.test_cuhk03 import lay_out as cuhk03
 
 from reid.checks import Finding, check
 from reid.checks.files import look
-from reid.datasets import Benchmark, Record, read_duke, read_market1501, read_msmt17, read_own
+from reid.datasets import Benchmark, Record, read_cuhk03, read_duke, read_market1501, read_msmt17, read_own
 
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
 FIRST = "0001_c1s1_000001_00.jpg"  # of training
@@ -445,6 +446,17 @@ def test_own_folders_divided_by_image(tmp_path: Path) -> None:
     findings = grave(check(read_own(tmp_path), counts={}))
     assert set(findings) == {"train-identities-in-test"}
     assert "all 2 training identities" in findings["train-identities-in-test"].message
+
+
+def test_cuhk03_unpacked_and_then_damaged(tmp_path: Path) -> None:
+    """Its classic protocol has one list for query and gallery; the miniature's images are 5 x 4."""
+    root = cuhk03(tmp_path / "cuhk03")
+    assert set(grave(check(read_cuhk03(tmp_path, protocol="classic"), counts={}))) == {"tiny-images"}
+    image = root / "images_detected" / "1_002_1_01.png"
+    image.write_bytes(image.read_bytes()[:-30])
+    findings = grave(check(read_cuhk03(tmp_path, protocol="classic"), counts={}))
+    assert set(findings) == {"tiny-images", "broken-images"}
+    assert f"1 of 32 files are broken: {image} breaks off" in findings["broken-images"].message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
