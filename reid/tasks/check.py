@@ -33,7 +33,7 @@ def check(config: DictConfig) -> None:
     Raises:
         ValueError: an error was found, or ``check=none`` leaves nothing to do.
     """
-    folder, extent = Path(config.paths.output), config.get("check", "full")
+    folder, extent = Path(config.paths.output), config.check
     if extent == "none":
         raise ValueError("task=check with check=none checks nothing: use full, or labels to read no file")
     datamodule = build_datamodule(config)

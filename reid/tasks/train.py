@@ -19,6 +19,7 @@ from reid.tasks.build import (
     model_section,
     training_module,
 )
+from reid.tasks.check import before_training
 from reid.tasks.evaluate import evaluate_each
 from reid.tasks.report import leave_results
 
@@ -36,6 +37,7 @@ def train(config: DictConfig) -> float:
     folder = Path(config.paths.output)
     pl.seed_everything(config.seed, workers=False, verbose=False)
     datamodule = build_datamodule(config)
+    before_training(datamodule, extent=config.check, same_camera=config.evaluation.same_camera)
     count_identities(config, datamodule)
     section = model_section(config)
     resume = None if config.resume is None else check_resume(Path(config.resume), section)

@@ -1,4 +1,4 @@
-"""DMLI at Market1501's size: ours beside numpy in blocks of 200 x 200 images, as published evaluators have it."""
+"""DMLI at Market1501's size: ours beside numpy in blocks of 200 x 200 images, as evaluators have it."""
 
 import time
 
