@@ -1,5 +1,7 @@
 """The nearest neighbours of every image among all, each pair of them compared once."""
 
+from threading import Lock
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,10 +9,11 @@ from torch import Tensor
 
 from reid.contracts import Distance, Features
 from reid.evaluation.blocks import rows
+from reid.evaluation.local import over_threads
 from reid.evaluation.progress import Progress
 
 FOLD = 32  # distances of which the least stands for all in the first look for neighbours
-SIDE = 1536  # images on the side of a tile: products are fast, and 9 MB stay in a cache
+SIDE = 1024  # images on the side of a tile: products are fast, and 4 MB stay in a cache
 PAIR = 64  # bytes that a pair of images in a tile takes at most, when all of them are equally near
 
 Keys = NDArray[np.int64]  # a distance and an image: they sort by the distance, then by the image
@@ -26,19 +29,21 @@ def nearest_neighbours(
     merged on the CPU. Equal distances rank by row.
 
     Args:
-        memory: bytes for one tile, `PAIR` for each pair in it.
+        memory: bytes for the tiles, `PAIR` for each pair in one; on the CPU each thread has its own.
 
     Raises:
         ValueError: distances that are not finite.
     """
-    total = len(images.embedding)
-    side = max(1, min(SIDE, int((memory / PAIR) ** 0.5)))
-    search = _Search(total, min(k, total), images.embedding.device)
-    with Progress(f"comparing {total:,} images with one another", total * (total + 1) // 2) as progress:
-        for top in range(0, total, side):
-            upper = slice(top, min(top + side, total))
-            for left in range(top, total, side):
-                lower = slice(left, min(left + side, total))
+    total, device = len(images.embedding), images.embedding.device
+    at_once = torch.get_num_threads() if device.type == "cpu" else 1
+    side = max(1, min(SIDE, int((memory / at_once / PAIR) ** 0.5)))
+    parts = [slice(start, min(start + side, total)) for start in range(0, total, side)]
+    pairs = [(one, other) for place, one in enumerate(parts) for other in parts[place:]]
+    search = _Search(total, min(k, total), device)
+    with Progress(f"comparing {total:,} images with one another", len(pairs)) as progress:
+
+        def compare(places: range) -> None:
+            for upper, lower in (pairs[place] for place in places):
                 table = distance(rows(images, upper), rows(images, lower)).float()
                 if not table.sum().isfinite() and not table.isfinite().all():
                     raise ValueError(
@@ -46,18 +51,25 @@ def nearest_neighbours(
                         "loss, or for features in float16 that overflowed"
                     )
                 search.add(table, upper, lower)
-                if left > top:
+                if lower != upper:
                     search.add(table.T, lower, upper)
-                progress.advance(table.numel() if left > top else len(table) * (len(table) + 1) // 2)
+                with search.lock:
+                    progress.advance(1)
                 del table
+
+        over_threads(compare, range(len(pairs)), device=device)
     return search.images, search.farthest.cpu().numpy()
 
 
 class _Search:
-    """The k nearest of each of ``total`` images among those that it was compared with so far."""
+    """The k nearest of each of ``total`` images among those that it was compared with so far.
+
+    Threads may add at once: a bound that another has since lowered leaves in too much, never too little.
+    """
 
     def __init__(self, total: int, k: int, device: torch.device) -> None:
         self.k = k
+        self.lock = Lock()
         self.farthest = torch.full((total,), -torch.inf, device=device)
         self._keys: Keys = np.full((total, k), np.iinfo(np.int64).max)
         self._bound = torch.full((total,), torch.inf, device=device)  # farther ones are not among the k
@@ -68,19 +80,20 @@ class _Search:
 
     def add(self, table: Tensor, here: slice, others: slice) -> None:
         """Take the distances (b, c) of the images ``here`` to ``others``."""
-        self.farthest[here] = torch.maximum(self.farthest[here], table.amax(1))
-        bound = self._bound[here]
+        farthest, bound = table.amax(1), self._bound[here].clone()
         if bound.isinf().any() and table.shape[1] >= self.k:
             bound = torch.minimum(bound, _least(table, self.k))
         near = table <= bound[:, None]
         # In the order of memory, which for the columns of a tile is not that of its rows.
         row, column = near.nonzero().unbind(1) if near.is_contiguous() else near.T.nonzero().flip(1).unbind(1)
-        if not len(row):
-            return
         keys = _keys(table[row, column].cpu().numpy(), column.cpu().numpy() + others.start)
-        self._merge(row.cpu().numpy(), keys, here)
+        with self.lock:
+            self.farthest[here] = torch.maximum(self.farthest[here], farthest)
+            self._merge(row.cpu().numpy(), keys, here)
 
     def _merge(self, row: NDArray[np.int64], keys: Keys, here: slice) -> None:
+        if not len(row):
+            return
         order = np.argsort(row, kind="stable")
         counts = np.bincount(row)
         touched, counts = np.flatnonzero(counts), counts[counts > 0]

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
 from reid.contracts import Distance, Features
+from reid.evaluation.local import over_threads
 from reid.evaluation.neighbours import PAIR, SIDE, nearest_neighbours
 
 MEMORY = 160 * 10**6  # bytes of the graph by default: with what a distance takes beside, below 256 MB
@@ -165,18 +166,20 @@ def _along(edges: sparse.csr_array, images: Features, distance: Distance) -> NDA
     )  # images that share their neighbours, side by side
     ordered = edges[order]
     lengths = np.empty(edges.nnz, np.float32)
-    for start in range(0, total, FEW):
-        pointers = ordered.indptr[start : start + FEW + 1]
-        columns, place = np.unique(ordered.indices[pointers[0] : pointers[-1]], return_inverse=True)
-        here = order[start : start + FEW]
-        if not len(columns):
-            continue
-        table = distance(_chosen(images, here), _chosen(images, columns)).float().cpu().numpy()
-        counts = np.diff(pointers)
-        within = np.arange(len(place)) - np.repeat(pointers[:-1] - pointers[0], counts)
-        lengths[np.repeat(edges.indptr[here], counts) + within] = table[
-            np.repeat(np.arange(len(here)), counts), place
-        ]
+
+    def measure(starts: range) -> None:
+        for start in starts:
+            pointers = ordered.indptr[start : start + FEW + 1]
+            columns, place = np.unique(ordered.indices[pointers[0] : pointers[-1]], return_inverse=True)
+            if not len(columns):
+                continue
+            here, counts = order[start : start + FEW], np.diff(pointers)
+            table = distance(_chosen(images, here), _chosen(images, columns)).float().cpu().numpy()
+            within = np.arange(len(place)) - np.repeat(pointers[:-1] - pointers[0], counts)
+            row = np.repeat(np.arange(len(here)), counts)
+            lengths[edges.indptr[here][row] + within] = table[row, place]
+
+    over_threads(measure, range(0, total, FEW), device=images.embedding.device)
     return lengths
 
 
