@@ -1,5 +1,6 @@
 """CMC, mAP and mINP of the whole query and gallery after every validation, on one process or many alike."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class RetrievalMetrics(pl.Callback):
         ranks: the ranks of the CMC curve to report.
         same_camera: "exclude" or "keep" gallery images of the query's own identity and camera.
         average_precision: "rectangle" or "trapezoid".
+        memory: bytes for ranking, beside features, as a number or as "500MB" or "2GB"; None: some 64 MB.
         further: figures to add to those of ``distance``, after training only; see `Further`.
     """
 
@@ -52,6 +54,7 @@ class RetrievalMetrics(pl.Callback):
         ranks: Sequence[int] = (1, 5, 10, 20),
         same_camera: Literal["exclude", "keep"] = "exclude",
         average_precision: Literal["rectangle", "trapezoid"] = "rectangle",
+        memory: int | str | None = None,
         further: Further | None = None,
     ) -> None:
         self.distance = distance
@@ -60,6 +63,7 @@ class RetrievalMetrics(pl.Callback):
         self.ranks = tuple(ranks)
         self.same_camera = same_camera
         self.average_precision = average_precision
+        self.memory = in_bytes(memory)
         self.further = further or Further()
         self.stage = "val"  # what the names of logged figures begin with
         self.result: Retrieval | None = None
@@ -149,6 +153,7 @@ class RetrievalMetrics(pl.Callback):
             distance=distance,
             top=KEPT,
             same_camera=self.same_camera,
+            memory=self.memory,
         )
 
     def _further(
@@ -163,10 +168,27 @@ class RetrievalMetrics(pl.Callback):
             ranks=self.ranks,
             rule=self.average_precision,
             same_camera=self.same_camera,
+            memory=self.memory,
         )
 
     def _figures(self, ranking: Ranking) -> dict[str, float]:
         return retrieval_metrics(ranking, ranks=self.ranks, rule=self.average_precision)
+
+
+def in_bytes(amount: int | str | None) -> int | None:
+    """The number that "2GB" or "500 MB" stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    if amount is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMG]?)B?", str(amount), re.IGNORECASE)
+    if not match:
+        raise ValueError(
+            f"evaluation.memory={amount!r}: use a number of bytes, or one with kB, MB or GB, as 2GB"
+        )
+    return int(float(match[1]) * 1000 ** " kmg".index(match[2].lower() or " "))
 
 
 def sides(columns: Columns) -> tuple[Columns, Columns]:

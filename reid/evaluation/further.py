@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reid.contracts import Distance, Features, Labels
+from reid.evaluation.blocks import affordable
 from reid.evaluation.expansion import expand_queries
 from reid.evaluation.metrics import COUNTS, retrieval_metrics
 from reid.evaluation.ranking import JUNK, rank
 from reid.evaluation.reranking import ReRanking
 from reid.evaluation.single_shot import single_shot_metrics
 from reid.evaluation.verification import Verification, verify
+
+BLOCK = 128  # queries compared at once, if memory allows
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,22 @@ class Further:
         ranks: Sequence[int] = (1, 5, 10, 20),
         rule: Literal["rectangle", "trapezoid"] = "rectangle",
         same_camera: Literal["exclude", "keep"] = "exclude",
+        memory: int | None = None,
     ) -> tuple[dict[str, float], Verification | None]:
         """Figures by name, fractions all of them, and what a ROC curve is drawn from if it was asked for.
 
         Args:
             distance: smaller is closer.
             ranks, rule: as in `retrieval_metrics`.
-            same_camera: as in `rank`.
+            same_camera, memory: as in `rank`.
 
         Raises:
             ValueError: an option out of range, or nothing to score.
         """
         junk = gallery_labels.identity == JUNK
         labelled = (query, query_labels, gallery, gallery_labels)
+        queries, images = len(query_labels), len(gallery_labels)
+        block = BLOCK if memory is None else min(BLOCK, affordable(memory, 0, images=images, queries=queries))
         figures: dict[str, float] = {}
 
         def add(kind: str, metrics: Mapping[str, float]) -> None:
@@ -65,15 +71,22 @@ class Further:
 
         def scored(query: Features, distance: Distance) -> dict[str, float]:
             found = rank(
-                query, query_labels, gallery, gallery_labels, distance=distance, same_camera=same_camera
+                query,
+                query_labels,
+                gallery,
+                gallery_labels,
+                distance=distance,
+                same_camera=same_camera,
+                memory=memory,
             )
             return retrieval_metrics(found, ranks=ranks, rule=rule)
 
         if self.rerank:
-            again = ReRanking(query, gallery, distance=distance, junk=junk, **self.reranking)
+            again = ReRanking(query, gallery, distance=distance, junk=junk, memory=memory, **self.reranking)
             add("rerank", scored(again.query, again))
         if self.query_expansion:
-            wider = expand_queries(query, gallery, distance=distance, k=self.query_expansion, junk=junk)
+            k = self.query_expansion
+            wider = expand_queries(query, gallery, distance=distance, k=k, junk=junk, block=block)
             add("expanded", scored(wider, distance))
         if self.single_shot:
             add(
@@ -84,12 +97,18 @@ class Further:
                     ranks=ranks,
                     repeats=self.single_shot,
                     same_camera=same_camera,
+                    block=block,
                 ),
             )
         verification = None
         if self.verification:
-            largest = max(self.verification)
-            verification = verify(*labelled, distance=distance, largest_fpr=largest, same_camera=same_camera)
+            verification = verify(
+                *labelled,
+                distance=distance,
+                largest_fpr=max(self.verification),
+                same_camera=same_camera,
+                block=block,
+            )
             for fpr in self.verification:
                 figures[f"tpr_at_fpr_{fpr:g}"] = verification.true_positive_rate(fpr)
         return figures, verification

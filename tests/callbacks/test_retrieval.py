@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reid.callbacks.retrieval import RetrievalMetrics, feature_columns, features_of, in_list_order
+from reid.callbacks.retrieval import RetrievalMetrics, feature_columns, features_of, in_bytes, in_list_order
 from reid.contracts import Features
 from reid.evaluation import rows
 
@@ -29,6 +29,20 @@ def test_what_distances_compare_is_gathered_in_float32(stripes: torch.Tensor | N
     else:
         assert gathered.stripes is not None
         assert torch.equal(gathered.stripes, stripes.float())
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [(None, None), (1000, 1000), ("2GB", 2 * 10**9), ("1.5 mb", 1_500_000), ("64k", 64_000), ("12B", 12)],
+)
+def test_amounts_of_memory(amount: int | str | None, expected: int | None) -> None:
+    assert in_bytes(amount) == expected
+
+
+@pytest.mark.parametrize("amount", ["2 apples", "-1", "", "GB", True])
+def test_what_is_no_amount_of_memory(amount: int | str) -> None:
+    with pytest.raises(ValueError, match=r"evaluation\.memory=.*as 2GB"):
+        in_bytes(amount)
 
 
 def test_the_distance_that_decides_comes_first_and_once() -> None:

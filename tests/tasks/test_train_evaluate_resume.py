@@ -80,6 +80,10 @@ def test_further_figures_are_those_of_the_final_network(program, trained, small)
         assert {f"{kind}_mAP", f"{kind}_rank1", f"{kind}_rank20"} <= figures.keys()
     assert figures["single_shot_rank20"] == 1, "a gallery of fewer identities"
     assert 0 <= figures["tpr_at_fpr_0.01"] <= figures["tpr_at_fpr_0.5"] <= 1
+    little = program.inside(*sentence, *words, "evaluation.memory=64kB", small=False)
+    assert little.status == 0, little.err
+    same = [key for key in figures if key.endswith(("mAP", "rank1", "rank5", "0.5"))]
+    assert [little.metrics()[key] for key in same] == [figures[key] for key in same]
     assert "queries expanded" in outcome.out
     assert "single-shot galleries" in outcome.out
     assert "at FPR 0.01" in outcome.out
