@@ -1,7 +1,8 @@
 """How far apart two sets of images are by their embeddings: 'euclidean' and 'cosine'.
 
-All run on the features' own device, in float32 whatever autocast says, and never wait for the device.
-A lowered ``torch.set_float32_matmul_precision`` lowers theirs too: keep "highest" for published numbers.
+All run on the features' own device, in float32 whatever autocast says, never wait for the device, and are
+not differentiable. A lowered ``torch.set_float32_matmul_precision`` lowers theirs too: keep
+"highest" for published numbers.
 """
 
 from dataclasses import dataclass
@@ -22,9 +23,10 @@ class CosineDistance:
         """(Nq, Ng) float32."""
         with torch.autocast(query.embedding.device.type, enabled=False):
             q, g = query.embedding.float(), gallery.embedding.float()
-            q = q / _norm(q)[:, None]
+            table = _table(q, g)
+            torch.mm(q / _norm(q)[:, None], g.T, out=table)
             # Dividing the product by the gallery's norms spares a normalised copy of the gallery.
-            return (q @ g.T).div_(-_norm(g)).add_(1)
+            return table.div_(-_norm(g)).add_(1)
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,17 @@ class EuclideanDistance:
     def __call__(self, query: Features, gallery: Features) -> Tensor:
         """(Nq, Ng) float32, in the embedding's units squared; in [0, 4] when normalised."""
         if self.normalize:
-            return 2 * CosineDistance()(query, gallery)
+            return CosineDistance()(query, gallery).mul_(2)
         with torch.autocast(query.embedding.device.type, enabled=False):
             q, g = query.embedding.float(), gallery.embedding.float()
-            squared = torch.addmm(_norm(g).square(), q, g.T, alpha=-2)  # squaring g itself would copy it
-            return squared.add_(q.square().sum(1)[:, None])
+            table = _table(q, g)
+            torch.addmm(_norm(g).square(), q, g.T, alpha=-2, out=table)  # squaring g itself would copy it
+            return table.add_(q.square().sum(1)[:, None])
+
+
+def _table(query: Tensor, gallery: Tensor) -> Tensor:
+    """(Nq, Ng), to write on; made first, so that smaller pieces do not break up where the last one was."""
+    return query.new_empty(len(query), len(gallery))
 
 
 def _norm(embedding: Tensor) -> Tensor:

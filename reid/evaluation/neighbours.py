@@ -53,8 +53,7 @@ def nearest_neighbours(
                 search.add(table, upper, lower)
                 if lower != upper:
                     search.add(table.T, lower, upper)
-                with search.lock:
-                    progress.advance(1)
+                progress.advance(1)
                 del table
 
         over_threads(compare, range(len(pairs)), device=device)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +25,7 @@ class Progress:
     def __init__(self, what: str, total: int) -> None:
         self._what, self._total = what, total
         self._done, self._started = 0, time.perf_counter()
+        self._lock = Lock()
         self._bar: tqdm[None] | None = None
 
     def __enter__(self) -> Self:
@@ -36,6 +38,11 @@ class Progress:
             self._bar.close()
 
     def advance(self, steps: int) -> None:
+        """Any thread may."""
+        with self._lock:
+            self._advance(steps)
+
+    def _advance(self, steps: int) -> None:
         self._done += steps
         if self._bar is not None:
             self._bar.update(steps)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
 from reid.evaluation.blocks import affordable, distance_blocks, rows, tables
+from reid.evaluation.local import over_threads
 from reid.evaluation.progress import Progress
 
 __all__ = ["JUNK", "UNKNOWN", "Ranking", "distance_blocks", "own_camera", "rank", "rows", "same_identity"]
@@ -19,6 +20,7 @@ UNKNOWN = -1  # a camera that is not known, and so is never the query's own
 MEMORY = (
     56 * 10**6
 )  # bytes of a ranking by default: with what a distance takes beside its result, below 64 MB
+SEARCH = 24  # bytes that the search in one row takes for each gallery image at most
 FOLD = 32  # distances of which the least stands for all in the first look for neighbours
 
 
@@ -76,7 +78,7 @@ def rank(
     Nothing behind a query's farthest positive can change CMC, AP or INP, so only what stands before it is
     sorted. Equal distances rank by gallery row. Distances are computed where the features are, for as many
     queries at a time as ``memory`` allows and always against the same ``gallery`` object; the search itself
-    runs on the CPU. Work of more than some seconds says so.
+    runs on the CPU, whose threads share the queries. Work of more than some seconds says so.
 
     Args:
         distance: smaller is closer; what it returns is not modified.
@@ -101,23 +103,27 @@ def rank(
     ranks = np.empty_like(pairs.positives)
     top_row = np.full((queries, top), -1)
     top_distance = np.full((queries, top), np.inf, np.float32)
-    kept = (
-        pairs.nbytes + ranks.nbytes + top_row.nbytes + top_distance.nbytes + 40 * images
-    )  # one row's search
+    kept = pairs.nbytes + ranks.nbytes + top_row.nbytes + top_distance.nbytes
+    kept += SEARCH * images * torch.get_num_threads()
     most = affordable(MEMORY if memory is None else memory, kept, images=images, queries=queries)
-    counted = ~junk
     with Progress(f"ranking {queries:,} queries x {images:,} images", queries) as progress:
         for start, table in tables(query, gallery, distance=distance, block=min(block or most, most)):
-            for q, row in enumerate(table, start):
-                positives, ignored = pairs.of(q)
-                counted[ignored] = False
-                near = _near(row, positives, counted, top)
-                ranks[pairs.offsets[q] : pairs.offsets[q + 1]], nearest = _ranked(row, positives, near, top)
-                counted[ignored] = ~junk[ignored]
-                top_row[q, : len(nearest)] = nearest
-                top_distance[q, : len(nearest)] = row[nearest]
+
+            def search(numbers: range, start: int = start, table: NDArray[np.float32] = table) -> None:
+                counted = ~junk
+                for q in numbers:
+                    row, own = table[q - start], slice(pairs.offsets[q], pairs.offsets[q + 1])
+                    positives, ignored = pairs.positives[own], pairs.ignored_by(q)
+                    counted[ignored] = False
+                    near = _near(row, positives, counted, top)
+                    ranks[own], nearest = _ranked(row, positives, near, top)
+                    counted[ignored] = ~junk[ignored]
+                    top_row[q, : len(nearest)] = nearest
+                    top_distance[q, : len(nearest)] = row[nearest]
+
+            over_threads(search, range(start, start + len(table)), device=torch.device("cpu"))
             progress.advance(len(table))
-            del table, row  # before the next block is computed
+            del table, search  # before the next block is computed
     return Ranking(
         ranks=torch.from_numpy(ranks),
         offsets=torch.from_numpy(pairs.offsets),
@@ -157,9 +163,8 @@ class _Pairs:
     def nbytes(self) -> int:
         return sum(part.nbytes for part in vars(self).values())
 
-    def of(self, q: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        found = self.positives[self.offsets[q] : self.offsets[q + 1]]
-        return found, self.ignored[self.ignored_offsets[q] : self.ignored_offsets[q + 1]]
+    def ignored_by(self, q: int) -> NDArray[np.int64]:
+        return self.ignored[self.ignored_offsets[q] : self.ignored_offsets[q + 1]]
 
 
 def _pairs(query: Labels, gallery: Labels, same_camera: str) -> _Pairs:

@@ -165,7 +165,8 @@ def test_memory_changes_nothing_and_too_little_is_named() -> None:
             assert torch.equal(part.top, whole.top), (seed, memory)
 
 
-def test_memory_decides_how_many_queries_are_compared_at_once() -> None:
+def test_memory_decides_how_many_queries_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     sizes = []
 
     def distance(q: Features, g: Features) -> Tensor:
@@ -199,13 +200,25 @@ def test_lists_of_a_wide_gallery() -> None:
         assert ranking.ranks.tolist() == [k for row in case.hits() for k, hit in enumerate(row) if hit]
 
 
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(30):
+        case = random_case(seed)
+        for threads in (1, 2, 5):
+            monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            ranking = case.rank(top=5, block=2)
+            if threads == 1:
+                alone = ranking
+            assert torch.equal(ranking.ranks, alone.ranks), seed
+            assert torch.equal(ranking.top, alone.top), seed
+
+
 def test_long_work_says_how_long(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     case = random_case(3)
     with caplog.at_level("INFO"):
         case.rank(block=1)
         assert not caplog.messages
-        monkeypatch.setattr(progress, "LONG", 0.0)
-        monkeypatch.setattr(progress, "SOON", 0.0)
+        monkeypatch.setattr(progress, "LONG", -1.0)
+        monkeypatch.setattr(progress, "SOON", -1.0)
         case.rank(block=1)
     queries, images = case.matrix.shape
     assert caplog.messages == [f"ranking {queries} queries x {images} images: about 0 s"]
