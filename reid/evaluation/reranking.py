@@ -17,7 +17,7 @@ from reid.evaluation.neighbours import PAIR, SIDE, nearest_neighbours
 
 MEMORY = 160 * 10**6  # bytes of the graph by default: with what a distance takes beside, below 256 MB
 EDGE = 100  # bytes that the graph takes for each neighbour of an image, while it is made
-FEW = 128  # images a call of the distance along the edges: the fewer, the more alike their neighbours
+FEW = 128  # images whose edges are looked up at once: the fewer, the more alike their neighbours
 
 
 class ReRanking:
@@ -110,14 +110,17 @@ class ReRanking:
             )
         which = query.embedding[:, 0].numpy()
         original = self._distance(_chosen(self._query, which), gallery).float().cpu()
-        encoding = self._encoding[which]
-        lists = self._lists[encoding.indices]  # one row for each weight of these queries
-        least = np.minimum(lists.data, np.repeat(encoding.data, np.diff(lists.indptr)))
-        by_query = (least, lists.indices, lists.indptr[encoding.indptr])
-        shared = torch.from_numpy(sparse.csr_array(by_query, original.shape).toarray())  # sums what repeats
+        shared = np.empty(original.shape, np.float32)
+        for start in range(0, len(which), FEW):
+            encoding = self._encoding[which[start : start + FEW]]
+            lists = self._lists[encoding.indices]  # one row for each weight of these queries
+            least = np.minimum(lists.data, np.repeat(encoding.data, np.diff(lists.indptr)))
+            by_query = least, lists.indices, lists.indptr[encoding.indptr]
+            part = shared[start : start + FEW]
+            sparse.csr_array(by_query, part.shape).toarray(out=part)  # sums what repeats
         # Jaccard distance is 1 - shared / (2 - shared) = 2 - 2 / (2 - shared), here without another table.
         share = 2 * (1 - self.weight)
-        final = shared.neg_().add_(2).reciprocal_().mul_(-share).add_(share)
+        final = torch.from_numpy(shared).neg_().add_(2).reciprocal_().mul_(-share).add_(share)
         return final.addcdiv_(original, self._farthest[which], value=self.weight)
 
 
