@@ -40,6 +40,16 @@ def test_a_whole_benchmark_gives_no_finding(market: Path, msmt: Path) -> None:
     assert check(read_msmt17(msmt), counts={}) == []
 
 
+def test_copies_that_were_published_stop_nobody(market: Path) -> None:
+    """The counts are right, and a training picture lies in the test: so it was published."""
+    shutil.copy(market / TRAIN / FIRST, sorted((market / QUERY).iterdir())[0])
+    benchmark = read_market1501(market)
+    (finding,) = (each for each in check(benchmark, counts=COUNTS) if each.code == "train-images-in-test")
+    assert finding.level == "warning"
+    (finding,) = (each for each in check(benchmark, counts={}) if each.code == "train-images-in-test")
+    assert finding.level == "error"
+
+
 def half_copied(root: Path) -> None:
     for file in sorted((root / TRAIN).iterdir())[8:]:
         file.unlink()
