@@ -5,13 +5,16 @@ not differentiable. A lowered ``torch.set_float32_matmul_precision`` lowers thei
 "highest" for published numbers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from reid.contracts import Features
+from reid.evaluation.threads import over_threads
 
+TILE = 256  # gallery images compared at a time on the CPU
 TINY = 1e-12  # the least norm we divide by, as torch.nn.functional.normalize
 
 
@@ -21,12 +24,15 @@ class CosineDistance:
 
     def __call__(self, query: Features, gallery: Features) -> Tensor:
         """(Nq, Ng) float32."""
-        with torch.autocast(query.embedding.device.type, enabled=False):
-            q, g = query.embedding.float(), gallery.embedding.float()
-            table = _table(q, g)
-            torch.mm(q / _norm(q)[:, None], g.T, out=table)
-            # Dividing the product by the gallery's norms spares a normalised copy of the gallery.
-            return table.div_(-_norm(g)).add_(1)
+        with torch.autocast(query.embedding.device.type, enabled=False), torch.no_grad():
+            q = query.embedding.float()
+            q = q / _norm(q)[:, None]
+
+            def fill(part: Tensor, g: Tensor) -> None:
+                # Dividing the product by the gallery's norms spares a normalised copy of the gallery.
+                torch.mm(q, g.T, out=part).div_(-_norm(g)).add_(1)
+
+            return _in_tiles(q, gallery.embedding, fill)
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,31 @@ class EuclideanDistance:
         """(Nq, Ng) float32, in the embedding's units squared; in [0, 4] when normalised."""
         if self.normalize:
             return CosineDistance()(query, gallery).mul_(2)
-        with torch.autocast(query.embedding.device.type, enabled=False):
-            q, g = query.embedding.float(), gallery.embedding.float()
-            table = _table(q, g)
-            torch.addmm(_norm(g).square(), q, g.T, alpha=-2, out=table)  # squaring g itself would copy it
-            return table.add_(q.square().sum(1)[:, None])
+        with torch.autocast(query.embedding.device.type, enabled=False), torch.no_grad():
+            q = query.embedding.float()
+            own = q.square().sum(1)[:, None]
+
+            def fill(part: Tensor, g: Tensor) -> None:
+                torch.addmm(_norm(g).square(), q, g.T, alpha=-2, out=part).add_(own)
+
+            return _in_tiles(q, gallery.embedding, fill)
 
 
-def _table(query: Tensor, gallery: Tensor) -> Tensor:
-    """(Nq, Ng), to write on; made first, so that smaller pieces do not break up where the last one was."""
-    return query.new_empty(len(query), len(gallery))
+def _in_tiles(query: Tensor, gallery: Tensor, fill: Callable[[Tensor, Tensor], None]) -> Tensor:
+    """(Nq, Ng) float32, of which ``fill`` writes (Nq, t) for some of the gallery (t, D) at a time.
+
+    On the CPU such products take half the time of one with the whole gallery, and threads share them.
+    """
+    size = TILE if gallery.device.type == "cpu" else max(1, len(gallery))
+    table = query.new_empty(len(query), len(gallery))
+
+    def work(starts: range) -> None:
+        for start in starts:
+            here = slice(start, start + size)
+            fill(table[:, here], gallery[here].float())
+
+    over_threads(work, range(0, len(gallery), size), device=gallery.device)
+    return table
 
 
 def _norm(embedding: Tensor) -> Tensor:

@@ -4,8 +4,6 @@ The same DMLI as in the loss, of a query with a whole gallery: in tiles that sta
 without gradients.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from reid.contracts import Features
 from reid.evaluation.distance import EuclideanDistance
+from reid.evaluation.threads import over_threads
 
 FEW = 16  # queries a tile on the CPU
 TILE = 2**19  # pairs of stripes a tile on the CPU: 2 MB
@@ -146,20 +145,3 @@ def shortest(left: Tensor, right: Tensor) -> Tensor:
             pairs[..., -1] += reached[..., -1]
         reached = pairs
     return reached[..., 0]
-
-
-def over_threads(work: Callable[[range], None], starts: range, *, device: torch.device) -> None:
-    """``work`` on parts of ``starts``, on the CPU one for each thread that torch may use.
-
-    Faster than torch's own threads, which meet after every operation on a tile this small.
-    """
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1:
-        work(starts)
-        return
-    torch.set_num_threads(1)  # in each of ours
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(torch.no_grad()(work), [starts[place::threads] for place in range(threads)]))
-    finally:
-        torch.set_num_threads(threads)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from reid.contracts import Distance, Features
 from reid.evaluation.blocks import rows
-from reid.evaluation.local import over_threads
 from reid.evaluation.progress import Progress
+from reid.evaluation.threads import over_threads
 
 FOLD = 32  # distances of which the least stands for all in the first look for neighbours
 SIDE = 1024  # images on the side of a tile: products are fast, and 4 MB stay in a cache

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
 from reid.evaluation.blocks import affordable, distance_blocks, rows, tables
-from reid.evaluation.local import over_threads
 from reid.evaluation.progress import Progress
+from reid.evaluation.threads import over_threads
 
 __all__ = ["JUNK", "UNKNOWN", "Ranking", "distance_blocks", "own_camera", "rank", "rows", "same_identity"]
 

@@ -12,8 +12,8 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
 from reid.contracts import Distance, Features
-from reid.evaluation.local import over_threads
 from reid.evaluation.neighbours import PAIR, SIDE, nearest_neighbours
+from reid.evaluation.threads import over_threads
 
 MEMORY = 160 * 10**6  # bytes of the graph by default: with what a distance takes beside, below 256 MB
 EDGE = 100  # bytes that the graph takes for each neighbour of an image, while it is made
