@@ -94,7 +94,7 @@ def other_section(config: DictConfig, benchmark: Any) -> dict[str, Any]:
         )
     section = plain(OmegaConf.merge(compose("config", [f"data={name}"]).data, options))  # type: ignore[arg-type]
     facts = ("name", "num_identities", "counts")
-    shared = [key for key in signature(ReIDDataModule).parameters if key not in facts]
+    shared = [key for key in signature(ReIDDataModule).parameters if key not in (*facts, *options)]
     return {**section, **{key: value for key, value in plain(config.data).items() if key in shared}}
 
 

@@ -93,6 +93,7 @@ def test_own_pictures_from_a_table(program, drawn: Path, tmp_path: Path) -> None
         (["evaluate_on=[union]"], "union is not one benchmark"),
         (["evaluate_on=[{duke:{boxes:labeled}}]"], "boxes"),
         (["evaluate_on=[duke]"], "duke was not found"),
+        (["evaluate_on=[{duke:{root:elsewhere}}]"], "elsewhere does not exist"),
         (["data=union", "data.of=[duke]"], "data.of names 1 benchmarks"),
         (["data=folder", "data.path=nowhere"], "data.path=DIR"),
         (["evaluation.rerank=true", "evaluation.reranking.k1=0"], "k1=0"),
