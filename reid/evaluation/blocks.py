@@ -9,6 +9,9 @@ from torch import Tensor
 
 from reid.contracts import Distance, Features
 
+APART = 32 * 2**20  # bytes; glibc's largest threshold for memory that is mapped
+SMALL = 2**20  # distances that may as well stay on the heap
+
 
 def rows(features: Features, which: slice) -> Features:
     """The features of some of the images, as views."""
@@ -62,6 +65,17 @@ def affordable(memory: int, kept: int, *, images: int, queries: int) -> int:
             f"give {kept + row:,} or more"
         )
     return min((memory - kept) // row, max(1, queries))
+
+
+def empty_table(queries: int, images: int, *, device: torch.device) -> Tensor:
+    """(Nq, Ng) float32 to write on, whose memory goes back to the system with it.
+
+    glibc keeps what is smaller than `APART` on its heap, where the pieces left between one block of distances
+    and the next add up to several blocks. What is larger it maps, and pages not written take no memory.
+    """
+    size = queries * images
+    room = max(size, APART // 4 + 1) if device.type == "cpu" and size > SMALL else size
+    return torch.empty(room, device=device)[:size].view(queries, images)
 
 
 def _compared(distance: Distance, query: Features, gallery: Features) -> Tensor:

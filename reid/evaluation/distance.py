@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from reid.contracts import Features
+from reid.evaluation.blocks import empty_table
 from reid.evaluation.threads import over_threads
 
 TILE = 256  # gallery images compared at a time on the CPU
@@ -69,7 +70,7 @@ def _in_tiles(query: Tensor, gallery: Tensor, fill: Callable[[Tensor, Tensor], N
     On the CPU such products take half the time of one with the whole gallery, and threads share them.
     """
     size = TILE if gallery.device.type == "cpu" else max(1, len(gallery))
-    table = query.new_empty(len(query), len(gallery))
+    table = empty_table(len(query), len(gallery), device=query.device)
 
     def work(starts: range) -> None:
         for start in starts:

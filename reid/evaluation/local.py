@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reid.contracts import Features
+from reid.evaluation.blocks import empty_table
 from reid.evaluation.distance import EuclideanDistance
 from reid.evaluation.threads import over_threads
 
@@ -44,7 +45,7 @@ class LocalDistance:
                 " model=aligned_reid; compare others by evaluation.distance=euclidean or cosine"
             )
         q, g = q.float(), g.float()  # copies only what is not
-        table = torch.empty(len(q), len(g), device=q.device)
+        table = empty_table(len(q), len(g), device=q.device)
         few, size = tile_size(q, g, paths=not self.unaligned)
         with torch.no_grad(), torch.autocast(q.device.type, enabled=False):
             some = range(0, len(q), few)

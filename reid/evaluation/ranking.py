@@ -17,9 +17,7 @@ __all__ = ["JUNK", "UNKNOWN", "Ranking", "distance_blocks", "own_camera", "rank"
 
 JUNK = -1  # identity of gallery images that count neither for nor against a query
 UNKNOWN = -1  # a camera that is not known, and so is never the query's own
-# Bytes by default: with what a distance takes beside its result, below 64 MB. A table above 32 MiB is given
-# back at once by glibc; a smaller one stays on the heap, and breaks up.
-MEMORY = 44 * 10**6
+MEMORY = 44 * 10**6  # bytes by default: with what a distance takes beside its result, below 64 MB
 SEARCH = 24  # bytes that the search in one row takes for each gallery image at most
 FOLD = 32  # distances of which the least stands for all in the first look for neighbours
 

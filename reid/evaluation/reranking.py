@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from torch import Tensor
 
 from reid.contracts import Distance, Features
+from reid.evaluation.blocks import empty_table
 from reid.evaluation.neighbours import PAIR, SIDE, nearest_neighbours
 from reid.evaluation.threads import over_threads
 
@@ -110,7 +111,7 @@ class ReRanking:
             )
         which = query.embedding[:, 0].numpy()
         original = self._distance(_chosen(self._query, which), gallery).float().cpu()
-        shared = np.empty(original.shape, np.float32)
+        shared = empty_table(*original.shape, device=original.device).numpy()
         for start in range(0, len(which), FEW):
             encoding = self._encoding[which[start : start + FEW]]
             lists = self._lists[encoding.indices]  # one row for each weight of these queries
