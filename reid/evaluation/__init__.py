@@ -1,5 +1,6 @@
 """From features to numbers: `rank` searches, the metrics score, and a `Ranking` is what passes between."""
 
+from reid.evaluation.blocks import rows
 from reid.evaluation.distance import CosineDistance, EuclideanDistance
 from reid.evaluation.expansion import expand_queries
 from reid.evaluation.further import Further
@@ -11,7 +12,8 @@ from reid.evaluation.metrics import (
     inverse_negative_penalty,
     retrieval_metrics,
 )
-from reid.evaluation.ranking import JUNK, Ranking, rank, rows
+from reid.evaluation.pairs import JUNK
+from reid.evaluation.ranking import Ranking, rank
 from reid.evaluation.reranking import ReRanking
 from reid.evaluation.single_shot import single_shot_metrics
 from reid.evaluation.verification import Verification, verify

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
-from reid.evaluation.ranking import JUNK, rank
+from reid.evaluation.pairs import JUNK
+from reid.evaluation.ranking import rank
 
 
 @torch.no_grad()

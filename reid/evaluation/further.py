@@ -8,7 +8,8 @@ from reid.contracts import Distance, Features, Labels
 from reid.evaluation.blocks import affordable
 from reid.evaluation.expansion import expand_queries
 from reid.evaluation.metrics import COUNTS, retrieval_metrics
-from reid.evaluation.ranking import JUNK, rank
+from reid.evaluation.pairs import JUNK
+from reid.evaluation.ranking import rank
 from reid.evaluation.reranking import ReRanking
 from reid.evaluation.single_shot import single_shot_metrics
 from reid.evaluation.verification import Verification, verify

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid.contracts import Features, Labels
-from reid.evaluation.ranking import own_camera, same_identity
+
+JUNK = -1  # identity of gallery images that count neither for nor against a query
+UNKNOWN = -1  # a camera that is not known, and so is never the query's own
 
 
 def matching_pairs(
@@ -39,3 +41,20 @@ def matching_pairs(
     taken_by, camera = query_labels.camera.cpu().numpy(), gallery_labels.camera.cpu().numpy()
     own = own_camera(taken_by[pair_query], camera[pair_row])
     return pair_query, pair_row, ~own | (same_camera == "keep")
+
+
+def own_camera(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Pair by pair, whether one camera, a known one, took both images."""
+    own: NDArray[np.bool_] = (query == gallery) & (gallery != UNKNOWN)
+    return own
+
+
+def same_identity(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """All pairs (query, gallery row) that show one identity, junk apart; ascending, query first."""
+    valid = np.flatnonzero(gallery != JUNK)
+    by_identity = valid[np.argsort(gallery[valid], kind="stable")]  # one run of gallery rows an identity
+    begin, end = (gallery[by_identity].searchsorted(query, side) for side in ("left", "right"))
+    counts = end - begin
+    pair_query = np.repeat(np.arange(len(query)), counts)
+    within = np.arange(len(pair_query)) - np.repeat(counts.cumsum() - counts, counts)  # 0, 1, … in each run
+    return pair_query, by_identity[begin[pair_query] + within]

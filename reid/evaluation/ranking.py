@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
-from reid.evaluation.blocks import affordable, distance_blocks, rows, tables
+from reid.evaluation.blocks import affordable, tables
+from reid.evaluation.pairs import JUNK, matching_pairs
 from reid.evaluation.progress import Progress
 from reid.evaluation.threads import over_threads
 
-__all__ = ["JUNK", "UNKNOWN", "Ranking", "distance_blocks", "own_camera", "rank", "rows", "same_identity"]
-
-JUNK = -1  # identity of gallery images that count neither for nor against a query
-UNKNOWN = -1  # a camera that is not known, and so is never the query's own
 MEMORY = 44 * 10**6  # bytes by default: with what a distance takes beside its result, below 64 MB
 SEARCH = 24  # bytes that the search in one row takes for each gallery image at most
 FOLD = 32  # distances of which the least stands for all in the first look for neighbours
@@ -92,10 +89,13 @@ def rank(
         ValueError: on labels that do not fit the features, an option out of range, distances that are not
             finite, or too little memory for one query.
     """
-    _check(query, query_labels, gallery, gallery_labels, top=top, same_camera=same_camera, block=block)
-    pairs = _pairs(query_labels, gallery_labels, same_camera)
+    if top < 0 or (block is not None and block < 1):
+        raise ValueError(f"block={block} must be at least 1 and top={top} at least 0")
     queries, images = len(query_labels), len(gallery_labels)
-    junk = _array(gallery_labels.identity) == JUNK
+    pairs = _pairs(
+        *matching_pairs(query, query_labels, gallery, gallery_labels, same_camera=same_camera), queries
+    )
+    junk = gallery_labels.identity.cpu().numpy() == JUNK
 
     # What is kept is allocated first: small arrays left between the blocks would fragment the heap.
     ranks = np.empty_like(pairs.positives)
@@ -131,23 +131,6 @@ def rank(
     )
 
 
-def own_camera(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Pair by pair, whether one camera, a known one, took both images."""
-    own: NDArray[np.bool_] = (query == gallery) & (gallery != UNKNOWN)
-    return own
-
-
-def same_identity(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """All pairs (query, gallery row) that show one identity, junk apart; ascending, query first."""
-    valid = np.flatnonzero(gallery != JUNK)
-    by_identity = valid[np.argsort(gallery[valid], kind="stable")]  # one run of gallery rows an identity
-    begin, end = (gallery[by_identity].searchsorted(query, side) for side in ("left", "right"))
-    counts = end - begin
-    pair_query = np.repeat(np.arange(len(query)), counts)
-    within = np.arange(len(pair_query)) - np.repeat(counts.cumsum() - counts, counts)  # 0, 1, … in each run
-    return pair_query, by_identity[begin[pair_query] + within]
-
-
 @dataclass(frozen=True)
 class _Pairs:
     """The gallery rows of each query's identity: those to find, and those to ignore."""
@@ -165,13 +148,12 @@ class _Pairs:
         return self.ignored[self.ignored_offsets[q] : self.ignored_offsets[q + 1]]
 
 
-def _pairs(query: Labels, gallery: Labels, same_camera: str) -> _Pairs:
-    pair_query, pair_row = same_identity(_array(query.identity), _array(gallery.identity))
-    own = own_camera(_array(query.camera)[pair_query], _array(gallery.camera)[pair_row])
-    ignored = own & (same_camera == "exclude")
-    ends = np.arange(len(query) + 1)
-    offsets, ignored_offsets = (pair_query[part].searchsorted(ends) for part in (~ignored, ignored))
-    return _Pairs(pair_row[~ignored], offsets, pair_row[ignored], ignored_offsets)
+def _pairs(
+    pair_query: NDArray[np.int64], pair_row: NDArray[np.int64], counts: NDArray[np.bool_], queries: int
+) -> _Pairs:
+    ends = np.arange(queries + 1)
+    offsets, ignored_offsets = (pair_query[part].searchsorted(ends) for part in (counts, ~counts))
+    return _Pairs(pair_row[counts], offsets, pair_row[~counts], ignored_offsets)
 
 
 def _near(
@@ -208,30 +190,3 @@ def _ranked(
         return ranks, positives[:0]
     first = np.flatnonzero(near & (row <= ordered[min(top, len(ordered)) - 1]))
     return ranks, first[np.argsort(row[first], kind="stable")[:top]]
-
-
-def _check(
-    query: Features,
-    query_labels: Labels,
-    gallery: Features,
-    gallery_labels: Labels,
-    *,
-    top: int,
-    same_camera: str,
-    block: int | None,
-) -> None:
-    for side, features, labels in (("query", query, query_labels), ("gallery", gallery, gallery_labels)):
-        counts = len(features.embedding), len(labels.identity), len(labels.camera)
-        if len(set(counts)) > 1:
-            raise ValueError(
-                f"{side} has {counts[0]} embeddings, {counts[1]} identities and {counts[2]} cameras: "
-                "give one of each per image"
-            )
-    if same_camera not in ("exclude", "keep"):
-        raise ValueError(f"same_camera={same_camera!r} is not one of 'exclude', 'keep'")
-    if top < 0 or (block is not None and block < 1):
-        raise ValueError(f"block={block} must be at least 1 and top={top} at least 0")
-
-
-def _array(labels: Tensor) -> NDArray[np.int64]:
-    return labels.cpu().long().numpy()

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from reid.contracts import Distance, Features, Labels
-from reid.evaluation.pairs import matching_pairs
-from reid.evaluation.ranking import JUNK, distance_blocks
+from reid.evaluation.blocks import distance_blocks
+from reid.evaluation.pairs import JUNK, matching_pairs
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
-from reid.evaluation.pairs import matching_pairs
-from reid.evaluation.ranking import JUNK, distance_blocks
+from reid.evaluation.blocks import distance_blocks
+from reid.evaluation.pairs import JUNK, matching_pairs
 
 
 @dataclass(frozen=True)
