@@ -15,6 +15,7 @@ from reid.evaluation.progress import Progress
 from reid.evaluation.threads import over_threads
 
 MEMORY = 44 * 10**6  # bytes by default: with what a distance takes beside its result, below 64 MB
+AT_LEAST = 32  # queries compared at once by default
 SEARCH = 24  # bytes that the search in one row takes for each gallery image at most
 FOLD = 32  # distances of which the least stands for all in the first look for neighbours
 
@@ -83,7 +84,8 @@ def rank(
             must not hold the queries themselves.
         block: the most queries to compare at once; None: as many as ``memory`` allows.
         memory: bytes to stay within beside the features, and beside what ``distance`` takes for more than
-            its result. Like ``block`` it never decides what is found. None: `MEMORY`.
+            its result. Like ``block`` it never decides what is found. None: `MEMORY`, or
+            what `AT_LEAST` queries need if that is more.
 
     Raises:
         ValueError: on labels that do not fit the features, an option out of range, distances that are not
@@ -103,7 +105,9 @@ def rank(
     top_distance = np.full((queries, top), np.inf, np.float32)
     kept = pairs.nbytes + ranks.nbytes + top_row.nbytes + top_distance.nbytes
     kept += SEARCH * images * torch.get_num_threads()
-    most = affordable(MEMORY if memory is None else memory, kept, images=images, queries=queries)
+    if memory is None:  # the default is no limit: many threads need more
+        memory = max(MEMORY, kept + 4 * AT_LEAST * images)
+    most = affordable(memory, kept, images=images, queries=queries)
     with Progress(f"ranking {queries:,} queries x {images:,} images", queries) as progress:
         for start, table in tables(query, gallery, distance=distance, block=min(block or most, most)):
 

@@ -18,6 +18,7 @@ from reid.evaluation import (
     inverse_negative_penalty,
     progress,
     rank,
+    ranking,
     retrieval_metrics,
     rows,
 )
@@ -378,3 +379,10 @@ def test_rows_are_views_of_every_field() -> None:
 def test_a_camera_that_is_not_known_is_nobodys_own() -> None:
     case = Case(torch.tensor([[0.1, 0.2]]), labels([1], [-1]), labels([1, 1], [-1, 0]))
     assert case.rank().ranks.tolist() == [0, 1]
+
+
+def test_a_machine_of_many_cores_needs_no_memory_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = random_case(1)
+    expected = case.rank().ranks
+    monkeypatch.setattr(ranking, "MEMORY", 1)
+    assert torch.equal(case.rank().ranks, expected)
