@@ -94,7 +94,7 @@ def tile_size(query: Tensor, gallery: Tensor, *, paths: bool) -> tuple[int, int]
 def with_norms(
     stripes: Tensor, *, last: bool, upside_down: bool = False, room: Tensor | None = None
 ) -> Tensor:
-    """(N, d, S) to (S, N, d + 2), so that a row of a first with a row of a last one multiply to (D / 2)^2.
+    """(N, d, S) to (S, N, d + 2), so that a row of a first with a row of a last one multiply to D^2.
 
     Args:
         upside_down: the lowest stripe comes first.
@@ -103,16 +103,16 @@ def with_norms(
     images, dim, height = stripes.shape
     rows = (height, images, dim + 2)
     out = stripes.new_empty(rows) if room is None else room[: height * images * (dim + 2)].view(rows)
-    norm = torch.linalg.vector_norm(stripes, dim=1).square() / 4  # (N, S)
+    norm = torch.linalg.vector_norm(stripes, dim=1).square()  # (N, S)
     for place, stripe in enumerate(reversed(range(height)) if upside_down else range(height)):
-        torch.mul(stripes[:, :, stripe], -1 if last else 0.5, out=out[place, :, :dim])
+        torch.mul(stripes[:, :, stripe], -1 if last else 2, out=out[place, :, :dim])
         out[place, :, dim], out[place, :, dim + 1] = (1, norm[:, stripe]) if last else (norm[:, stripe], 1)
     return out
 
 
 def cost_(squared: Tensor) -> Tensor:
-    """tanh(D / 2) from (D / 2)^2, in place."""
-    return squared.clamp_(min=0.25e-12).sqrt_().tanh_()
+    """tanh(D / 2) = 2 sigmoid(D) - 1 from D^2, in place; the sigmoid takes a sixth of the tanh's time."""
+    return squared.clamp_(min=1e-12).sqrt_().sigmoid_().mul_(2).sub_(1)
 
 
 def summed(left: Tensor, right: Tensor) -> Tensor:
@@ -127,18 +127,13 @@ def shortest(left: Tensor, right: Tensor) -> Tensor:
     ``right`` is upside down, they are diagonals here.
     """
     down, across = len(left), len(right)
-    costs = cost_(left.flatten(0, 1) @ right.flatten(0, 1).T).view(
-        down, left.shape[1], across, right.shape[1]
-    )
+    costs = cost_(left.flatten(0, 1) @ right.flatten(0, 1).T)
+    costs = costs.view(down, left.shape[1], across, right.shape[1])
     reached = costs.diagonal(across - 1, 0, 2)  # (N, M, 1)
     for step in range(1, down + across - 1):
-        pairs = costs.diagonal(
-            across - 1 - step, 0, 2
-        )  # (N, M, L), of which all but corners have two ways in
-        top, side = (
-            int(step < across),
-            int(step < down),
-        )  # is the first pair in the first row, the last in ...
+        # (N, M, L), of which all but those in the first row and in the last column have two ways in.
+        pairs = costs.diagonal(across - 1 - step, 0, 2)
+        top, side = int(step < across), int(step < down)
         pairs[..., top : pairs.shape[2] - side] += torch.minimum(reached[..., :-1], reached[..., 1:])
         if top:
             pairs[..., 0] += reached[..., 0]

@@ -36,7 +36,7 @@ class ReRanking:
 
     Args:
         distance: the original, symmetric and not negative; it may read ``embedding``, ``pooled`` and
-            ``stripes``.
+            ``stripes``. On the CPU threads call it at once.
         junk: (Ng,) bool; gallery images that are nobody's neighbours and count in no maximum. Their Jaccard
             distance is 1. The published code has no such images, as it drops junk when it lists a benchmark.
         k1: neighbours of an image beside itself.

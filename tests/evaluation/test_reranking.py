@@ -131,13 +131,45 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     embedding, _ = clustered(170, seed=4, whole=True)
     query, gallery = split(embedding, 30)
     whole = final(query, gallery, exact)
-    for block in (1, 7, 64, 1000):
+    for block in (5, 64, 1000):
         monkeypatch.setattr(neighbours, "SIDE", block)
         reranking = ReRanking(query, gallery, distance=exact)
         parts = [
             reranking(rows(reranking.query, slice(at, at + block)), gallery) for at in range(0, 30, block)
         ]
         assert torch.equal(torch.cat(parts), whole), block
+
+
+def test_memory_changes_nothing_and_too_little_is_named() -> None:
+    embedding, _ = clustered(170, seed=4, whole=True)
+    query, gallery = split(embedding, 30)
+    with pytest.raises(ValueError, match=r"memory=1 bytes .* give ([\d,]+) or more") as refused:
+        ReRanking(query, gallery, distance=exact, memory=1)
+    least = int(str(refused.value).split("give ")[1].split(" ")[0].replace(",", ""))
+    for memory in (least, least + 64 * 2 * 15**2):
+        assert torch.equal(
+            final(query, gallery, exact, memory=memory), final(query, gallery, exact, memory=None)
+        )
+
+
+@pytest.mark.parametrize("side", [3, 30, 1024])
+def test_neighbours_of_any_symmetric_distances(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random, tied, negative, and zeros of both signs; images have nothing in common."""
+    monkeypatch.setattr(neighbours, "SIDE", side)
+    g = torch.Generator().manual_seed(0)
+    for levels in (2, 9, 100_000):
+        matrix = (torch.randint(-levels, levels, (100, 100), generator=g) / 8.0).triu()
+        matrix = matrix + matrix.triu(1).T
+        matrix[matrix == 0] = -0.0
+        matrix[:50][matrix[:50] == 0] = 0.0
+        images = features(torch.arange(100)[:, None])
+
+        def lookup(one: Features, other: Features, matrix: Tensor = matrix) -> Tensor:
+            return matrix[one.embedding[:, 0]][:, other.embedding[:, 0]]
+
+        nearest, farthest = neighbours.nearest_neighbours(images, lookup, 21, memory=10**8)
+        assert nearest.tolist() == matrix.argsort(dim=1, stable=True)[:, :21].tolist()
+        assert farthest.tolist() == matrix.amax(1).tolist()
 
 
 def test_junk_is_nobody_s_neighbour() -> None:
