@@ -15,9 +15,15 @@ def over_threads(work: Callable[[range], None], starts: range, *, device: torch.
     if device.type != "cpu" or threads == 1:
         work(starts)
         return
+    inference = torch.is_inference_mode_enabled()  # of this thread alone, as is the mode of gradients
+
+    def work_alike(part: range) -> None:
+        with torch.inference_mode(inference), torch.no_grad():
+            work(part)
+
     torch.set_num_threads(1)  # in each of ours
     try:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(torch.no_grad()(work), [starts[place::threads] for place in range(threads)]))
+            list(pool.map(work_alike, [starts[place::threads] for place in range(threads)]))
     finally:
         torch.set_num_threads(threads)
