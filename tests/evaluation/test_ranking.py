@@ -202,6 +202,7 @@ def test_lists_of_a_wide_gallery() -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # would outlive the test
     for seed in range(30):
         case = random_case(seed)
         for threads in (1, 2, 5):

@@ -1,12 +1,11 @@
-"""Threads of ours see what the caller sees, and leave torch as it was."""
+"""Threads that share the work of an evaluation: in the mode of the one that asks, and none the fewer after."""
 
 from collections.abc import Iterator
 
 import pytest
 import torch
-import torch.nn.functional as F
 
-from reid.contracts import Features, Labels
+from reid.contracts import Distance, Features, Labels
 from reid.evaluation import (
     CosineDistance,
     EuclideanDistance,
@@ -17,55 +16,54 @@ from reid.evaluation import (
 )
 from reid.evaluation.threads import over_threads
 
-DISTANCES = [CosineDistance(), EuclideanDistance(), LocalDistance(), GlobalLocalDistance()]
+CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def three_threads() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(3)
+    torch.set_num_threads(2)
     yield
+    assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
 
 
-def side(images: int) -> tuple[Features, Labels]:
-    g = torch.Generator().manual_seed(images)
-    embedding = torch.randn(images, 8, generator=g)
-    stripes = F.normalize(torch.randn(images, 6, 4, generator=g), dim=1)
-    identity = torch.randint(1, 5, (images,), generator=g)
-    return Features(embedding=embedding, pooled=embedding, stripes=stripes), Labels(identity, identity % 3)
-
-
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_an_evaluation_of_lightning_runs_in_inference_mode(distance, three_threads: None) -> None:
-    query, gallery = side(40), side(700)  # gallery images of several tiles
-    expected = rank(*query, *gallery, distance=distance)
-    graph = ReRanking(query[0], gallery[0], distance=distance)
-    again = rank(graph.query, query[1], *gallery, distance=graph)
-    with torch.inference_mode():
-        query, gallery = side(40), side(700)
-        assert torch.equal(rank(*query, *gallery, distance=distance).ranks, expected.ranks)
-        graph = ReRanking(query[0], gallery[0], distance=distance)
-        assert torch.equal(rank(graph.query, query[1], *gallery, distance=graph).ranks, again.ranks)
-
-
+@pytest.mark.parametrize(
+    "distance",
+    [
+        CosineDistance(),
+        EuclideanDistance(),
+        LocalDistance(),
+        LocalDistance(unaligned=True),
+        GlobalLocalDistance(),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("inference", [False, True])
-def test_modes_are_the_callers_and_threads_are_given_back(inference: bool, three_threads: None) -> None:
-    seen = []
-
-    def work(part: range) -> None:
-        seen.append((torch.is_inference_mode_enabled(), torch.is_grad_enabled(), torch.get_num_threads()))
-
+def test_in_inference_mode_as_a_trainer_validates(distance: Distance, inference: bool) -> None:
     with torch.inference_mode(inference):
-        over_threads(work, range(6), device=torch.device("cpu"))
-    assert seen == [(inference, False, 1)] * 3
-    assert torch.get_num_threads() == 3
+        stripes = torch.randn(300, 16, 4, generator=torch.Generator().manual_seed(0))
+        query, gallery = (
+            Features(part[:, :, 0].contiguous(), pooled=part[:, :, 0], stripes=part)
+            for part in stripes.split([20, 280])
+        )
+        who, where = (
+            Labels(torch.arange(20), torch.zeros(20)),
+            Labels(torch.arange(280) % 30, torch.ones(280)),
+        )
+        first = rank(query, who, gallery, where, distance=distance, top=3)
+        reranking = ReRanking(query, gallery, distance=distance)
+        rank(reranking.query, who, gallery, where, distance=reranking)
+    torch.set_num_threads(1)
+    alone = rank(query, who, gallery, where, distance=distance, top=3)
+    torch.set_num_threads(2)
+    assert torch.equal(first.ranks, alone.ranks)
+    assert torch.equal(first.top, alone.top)
 
 
-def test_an_error_in_a_thread_is_the_callers(three_threads: None) -> None:
+def test_an_error_is_passed_on() -> None:
     def work(part: range) -> None:
-        raise ValueError("diverged")
+        raise ValueError(f"in {len(part)}")
 
-    with pytest.raises(ValueError, match="diverged"):
-        over_threads(work, range(6), device=torch.device("cpu"))
-    assert torch.get_num_threads() == 3
+    with pytest.raises(ValueError, match="in 3"):
+        over_threads(work, range(6), device=CPU)
