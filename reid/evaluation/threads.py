@@ -21,12 +21,6 @@ def over_threads(work: Callable[[range], None], starts: range, *, device: torch.
         with torch.inference_mode(inference), torch.no_grad():
             work(part)
 
-    inference = torch.is_inference_mode_enabled()  # each thread has its own mode
-
-    def as_here(part: range) -> None:
-        with torch.no_grad(), torch.inference_mode(inference):
-            work(part)
-
     torch.set_num_threads(1)  # in each of ours
     try:
         with ThreadPoolExecutor(threads) as pool:

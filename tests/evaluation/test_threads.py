@@ -1,4 +1,4 @@
-"""Threads that share the work of an evaluation: in the mode of the one that asks, and none the fewer after."""
+"""Threads that share an evaluation: in the mode of the one that asks, and none the fewer after."""
 
 from collections.abc import Iterator
 
