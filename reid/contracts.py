@@ -14,13 +14,17 @@ class Batch(TypedDict):
     ``on_after_batch_transfer`` makes it what every network reads.
     """
 
-    image: Tensor  # (B, C, H, W) float32, normalised; C = 3, later + 36 heatmaps + 13 segments
+    image: Tensor  # (B, C, H, W) float32, normalised; C = 3 + 36 if heatmaps + 13 if segments are on
     identity: Tensor  # (B,) int64; 0..I-1 in training, the benchmark's own otherwise
     camera: Tensor  # (B,) int64
     index: Tensor  # (B,) int64; row of the list being read: removes the copies that padding makes
     is_query: Tensor  # (B,) bool
     attributes: dict[str, Tensor]  # name -> (B,) int64; empty for person sets
-    keypoints: NotRequired[Tensor]  # (B, 36, 3) x, y, confidence
+    keypoints: NotRequired[Tensor]  # (B, 36, 3) float32; x / W, y / H and confidence, each less a half
+    guides: NotRequired[Tensor]  # (B, G, 64, 64) uint8, of the whole image before any transform; loaders only
+    geometry: NotRequired[
+        Tensor
+    ]  # (B, 2, 3) float32; where `image` shows them: [0, 1]^2 of it to [0, 1]^2 of them
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 PARTS = ("train", "query", "gallery")  # a benchmark's lists
 
 
@@ -15,6 +18,9 @@ class Record:
     identity: int  # the benchmark's own number; -1 junk, 0 distractor where the benchmark has them
     camera: int  # 0-based; -1 unknown, which equals no other camera
     attributes: Mapping[str, int] = field(default_factory=dict)
+    keypoints: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    # (36, 3) x, y in pixels of the image, which they may leave, and confidence, at times above 1
+    track: int | None = None  # of a gallery image: the pass before a camera that it belongs to
 
 
 @dataclass(frozen=True, slots=True)
