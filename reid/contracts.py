@@ -21,10 +21,8 @@ class Batch(TypedDict):
     is_query: Tensor  # (B,) bool
     attributes: dict[str, Tensor]  # name -> (B,) int64; empty for person sets
     keypoints: NotRequired[Tensor]  # (B, 36, 3) float32; x / W, y / H and confidence, each less a half
-    guides: NotRequired[Tensor]  # (B, G, 64, 64) uint8, of the whole image before any transform; loaders only
-    geometry: NotRequired[
-        Tensor
-    ]  # (B, 2, 3) float32; where `image` shows them: [0, 1]^2 of it to [0, 1]^2 of them
+    guides: NotRequired[Tensor]  # (B, G, 64, 64) uint8, of the whole image before transforms; in loaders only
+    geometry: NotRequired[Tensor]  # (B, 2, 3) float32; takes [0, 1]^2 of `image` to [0, 1]^2 of `guides`
 
 
 @dataclass(frozen=True)

@@ -45,16 +45,6 @@ SEGMENTS = {  # face -> the keypoints at its corners, around it
 }
 MIRRORED_SEGMENTS = (3, 4, 5, 0, 1, 2, 6, 7, 8, 9, 10, 11, 12)
 
-COLORS = (
-    "yellow",
-    "orange",
-    "green",
-    "gray",
-    "red",
-    "blue",
-    "white",
-    "golden",
-    "brown",
-    "black",
-)  # 1, 2, ...
-TYPES = ("sedan", "suv", "van", "hatchback", "mpv", "pickup", "bus", "truck", "estate")  # VeRi's, 1, 2, ...
+# VeRi's values, numbered from 1
+COLORS = ("yellow", "orange", "green", "gray", "red", "blue", "white", "golden", "brown", "black")
+TYPES = ("sedan", "suv", "van", "hatchback", "mpv", "pickup", "bus", "truck", "estate")
