@@ -16,6 +16,7 @@ from reid.evaluation.pairs import JUNK
 from reid.evaluation.ranking import Ranking, rank
 from reid.evaluation.reranking import ReRanking
 from reid.evaluation.single_shot import single_shot_metrics
+from reid.evaluation.tracks import Tracks
 from reid.evaluation.verification import Verification, verify
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LocalDistance",
     "Ranking",
     "ReRanking",
+    "Tracks",
     "Verification",
     "average_precision",
     "cmc",

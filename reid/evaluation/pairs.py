@@ -26,6 +26,12 @@ def matching_pairs(
     Raises:
         ValueError: labels that do not fit the features, or another ``same_camera``.
     """
+    check_labels(query, query_labels, gallery, gallery_labels)
+    return labelled_pairs(query_labels, gallery_labels, same_camera=same_camera)
+
+
+def check_labels(query: Features, query_labels: Labels, gallery: Features, gallery_labels: Labels) -> None:
+    """Raise ``ValueError`` where a side has not one identity and one camera for each image."""
     for side, features, labels in (("query", query, query_labels), ("gallery", gallery, gallery_labels)):
         counts = len(features.embedding), len(labels.identity), len(labels.camera)
         if len(set(counts)) > 1:
@@ -33,12 +39,20 @@ def matching_pairs(
                 f"{side} has {counts[0]} embeddings, {counts[1]} identities and {counts[2]} cameras: "
                 "give one of each per image"
             )
+
+
+def labelled_pairs(
+    query: Labels, gallery: Labels, *, same_camera: Literal["exclude", "keep"]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """As `matching_pairs`, of what need not be images.
+
+    Raises:
+        ValueError: another ``same_camera``.
+    """
     if same_camera not in ("exclude", "keep"):
         raise ValueError(f"same_camera={same_camera!r} is not one of 'exclude', 'keep'")
-    pair_query, pair_row = same_identity(
-        query_labels.identity.cpu().numpy(), gallery_labels.identity.cpu().numpy()
-    )
-    taken_by, camera = query_labels.camera.cpu().numpy(), gallery_labels.camera.cpu().numpy()
+    pair_query, pair_row = same_identity(query.identity.cpu().numpy(), gallery.identity.cpu().numpy())
+    taken_by, camera = query.camera.cpu().numpy(), gallery.camera.cpu().numpy()
     own = own_camera(taken_by[pair_query], camera[pair_row])
     return pair_query, pair_row, ~own | (same_camera == "keep")
 

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
 from reid.evaluation.blocks import affordable, tables
-from reid.evaluation.pairs import JUNK, matching_pairs
+from reid.evaluation.pairs import JUNK, check_labels, labelled_pairs
 from reid.evaluation.progress import Progress
 from reid.evaluation.threads import over_threads
+from reid.evaluation.tracks import Tracks
 
 MEMORY = 44 * 10**6  # bytes by default: with what a distance takes beside its result, below 64 MB
 AT_LEAST = 32  # queries compared at once by default
 SEARCH = 24  # bytes that the search in one row takes for each gallery image at most
+REDUCTION = 8  # bytes an image more where tracks are ranked: its distance beside those of its track's images
 FOLD = 32  # distances of which the least stands for all in the first look for neighbours
 
 
@@ -25,14 +27,15 @@ class Ranking:
     """What a search found for Nq queries; ranks count from 0 and leave ignored gallery images out.
 
     Ignored are junk and, unless asked to stay, the images of a query's identity by a query's camera.
-    Everything lives on the CPU. A query's positives are ``ranks[offsets[q]:offsets[q + 1]]``.
+    Everything lives on the CPU. A query's positives are ``ranks[offsets[q]:offsets[q + 1]]``. Where tracks
+    were ranked, each stands for one image here, and in ``top`` for its nearest.
     """
 
     ranks: Tensor  # (P,) int64; of every positive of every query, ascending within a query
     offsets: Tensor  # (Nq + 1,) int64
     top: Tensor  # (Nq, k) int64; gallery rows, nearest first; -1 where fewer are left
     top_distance: Tensor  # (Nq, k) float32; inf where fewer are left
-    gallery_size: int  # images that are not junk
+    gallery_size: int  # images, or tracks, that are not junk
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -66,6 +69,7 @@ def rank(
     distance: Distance,
     top: int = 0,
     same_camera: Literal["exclude", "keep"] = "exclude",
+    tracks: Tracks | None = None,
     block: int | None = None,
     memory: int | None = None,
 ) -> Ranking:
@@ -82,6 +86,7 @@ def rank(
         same_camera: "exclude" ignores gallery images of the query's identity and camera, as Market1501,
             DukeMTMC-reID, CUHK03, MSMT17 and VeRi do; "keep" is for sets without cameras, and their gallery
             must not hold the queries themselves.
+        tracks: rank these instead of the gallery's images, each as near as the nearest of its own.
         block: the most queries to compare at once; None: as many as ``memory`` allows.
         memory: bytes to stay within beside the features, and beside what ``distance`` takes for more than
             its result. Like ``block`` it never decides what is found. None: `MEMORY`, or
@@ -94,17 +99,19 @@ def rank(
     if top < 0 or (block is not None and block < 1):
         raise ValueError(f"block={block} must be at least 1 and top={top} at least 0")
     queries, images = len(query_labels), len(gallery_labels)
-    pairs = _pairs(
-        *matching_pairs(query, query_labels, gallery, gallery_labels, same_camera=same_camera), queries
-    )
-    junk = gallery_labels.identity.cpu().numpy() == JUNK
+    check_labels(query, query_labels, gallery, gallery_labels)
+    if tracks is not None and len(tracks.rows) != images:
+        raise ValueError(f"tracks of {len(tracks.rows)} images do not fit a gallery of {images}")
+    ranked = gallery_labels if tracks is None else tracks.labels
+    pairs = _pairs(*labelled_pairs(query_labels, ranked, same_camera=same_camera), queries)
+    junk = ranked.identity.cpu().numpy() == JUNK
 
     # What is kept is allocated first: small arrays left between the blocks would fragment the heap.
     ranks = np.empty_like(pairs.positives)
     top_row = np.full((queries, top), -1)
     top_distance = np.full((queries, top), np.inf, np.float32)
     kept = pairs.nbytes + ranks.nbytes + top_row.nbytes + top_distance.nbytes
-    kept += SEARCH * images * torch.get_num_threads()
+    kept += (SEARCH + REDUCTION * (tracks is not None)) * images * torch.get_num_threads()
     if memory is None:  # the default is no limit: many threads need more
         memory = max(MEMORY, kept + 4 * AT_LEAST * images)
     most = affordable(memory, kept, images=images, queries=queries)
@@ -114,14 +121,17 @@ def rank(
             def search(numbers: range, start: int = start, table: NDArray[np.float32] = table) -> None:
                 counted = ~junk
                 for q in numbers:
-                    row, own = table[q - start], slice(pairs.offsets[q], pairs.offsets[q + 1])
+                    of_images, own = table[q - start], slice(pairs.offsets[q], pairs.offsets[q + 1])
+                    row = of_images if tracks is None else tracks.distances(of_images)
                     positives, ignored = pairs.positives[own], pairs.ignored_by(q)
                     counted[ignored] = False
                     near = _near(row, positives, counted, top)
                     ranks[own], nearest = _ranked(row, positives, near, top)
                     counted[ignored] = ~junk[ignored]
-                    top_row[q, : len(nearest)] = nearest
                     top_distance[q, : len(nearest)] = row[nearest]
+                    if tracks is not None:
+                        nearest = tracks.nearest_images(of_images, nearest)
+                    top_row[q, : len(nearest)] = nearest
 
             over_threads(search, range(start, start + len(table)), device=torch.device("cpu"))
             progress.advance(len(table))
@@ -131,7 +141,7 @@ def rank(
         offsets=torch.from_numpy(pairs.offsets),
         top=torch.from_numpy(top_row),
         top_distance=torch.from_numpy(top_distance),
-        gallery_size=images - int(junk.sum()),
+        gallery_size=len(ranked) - int(junk.sum()),
     )
 
 
