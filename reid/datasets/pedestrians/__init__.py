@@ -4,11 +4,6 @@ Nothing is downloaded: a seed says every pixel. See ``people`` for who walks, ``
 ``streets`` and ``cameras`` for what sees them, and ``boxes`` for what is cut out.
 """
 
-import errno
-import json
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -17,6 +12,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from reid.datasets.drawn import (
+    FILE_BYTES,
+    check_range,
+    check_stamp,
+    name_folder,
+    open_draft,
+    publish,
+    write_stamp,
+)
 from reid.datasets.pedestrians.boxes import box_distractor, box_junk, box_person
 from reid.datasets.pedestrians.cameras import CAMERAS
 
@@ -25,7 +29,6 @@ __all__ = ["Sizes", "draw_pedestrians"]
 VERSION = 1  # of the pictures: another version, another folder
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
 STAMP = "pedestrians.json"
-FILE_BYTES = 4096  # an image takes one block of a disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,7 @@ class Sizes:
         }
         for field in fields(self):
             low, high = limits.get(field.name, (0, 10_000))
-            if not low <= (value := getattr(self, field.name)) <= high:
-                raise ValueError(f"{field.name} is {value}; the benchmark can be drawn with {low} to {high}")
+            check_range(field.name, getattr(self, field.name), low=low, high=high)
 
 
 Box = tuple[str, Callable[[], bytes]]  # file below the benchmark's folder, and what draws it
@@ -67,31 +69,18 @@ def draw_pedestrians(root: Path, *, seed: int = 0, sizes: Sizes | None = None, p
         FileExistsError: something else has the folder's name.
         OSError: the disk is full; the message has the folder, the space needed and the remedy.
     """
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; the benchmark can be drawn with 0 and above")
+    check_range("seed", seed, low=0, high=None)
     sizes = sizes or Sizes()
-    stamp = {"version": VERSION, "seed": seed, **asdict(sizes)}
-    name = f"pedestrians-v{VERSION}-seed{seed}"
-    if sizes != Sizes():
-        name += "-" + "-".join(str(size) for size in asdict(sizes).values())
-    folder = root / name
-    if folder.exists():
-        return check_stamp(folder, stamp)
-    boxes = list(plan_boxes(seed, sizes))
-    draft = root / f".{name}.{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        write_boxes(draft, boxes, progress=progress)
-        (draft / STAMP).write_text(json.dumps(stamp, indent=2) + "\n")
-        publish(draft, folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        need = len(boxes) * FILE_BYTES / 2**20
-        message = f"no space left to draw the benchmark {folder}: it needs {need:.0f} MiB; free some, or"
-        raise OSError(error.errno, f"{message} set another folder for data") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return check_stamp(folder, stamp)
+    counts = asdict(sizes)
+    stamp = {"version": VERSION, "seed": seed, **counts}
+    folder = root / name_folder("pedestrians", VERSION, seed=seed, sizes=counts, usual=sizes == Sizes())
+    if not folder.exists():
+        boxes = list(plan_boxes(seed, sizes))
+        with open_draft(folder, need=len(boxes) * FILE_BYTES) as draft:
+            write_boxes(draft, boxes, progress=progress)
+            write_stamp(draft / STAMP, stamp)
+            publish(draft, folder)
+    return check_stamp(folder / STAMP, stamp)
 
 
 def plan_boxes(seed: int, sizes: Sizes) -> Iterator[Box]:
@@ -128,22 +117,3 @@ def write_boxes(draft: Path, boxes: list[Box], *, progress: bool) -> None:
         boxes, "drawing pedestrians", unit="image", leave=False, disable=None if progress else True
     ):
         (draft / file).write_bytes(draw())
-
-
-def publish(draft: Path, folder: Path) -> None:
-    """Give the draft its name, unless another process was faster: then its work is as good as ours."""
-    try:
-        draft.rename(folder)
-    except OSError:
-        if not folder.exists():
-            raise
-
-
-def check_stamp(folder: Path, stamp: dict[str, int]) -> Path:
-    try:
-        found = json.loads((folder / STAMP).read_text())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        found = None
-    if found != stamp:
-        raise FileExistsError(f"{folder} is not the benchmark {stamp}: rename it, or name another root")
-    return folder
