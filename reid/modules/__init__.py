@@ -1,7 +1,8 @@
 """LightningModules: the shared loop, and a thin class an architecture."""
 
 from reid.modules.aligned_reid import AlignedReIDModule
+from reid.modules.multitask import MultiTaskModule
 from reid.modules.osnet import OSNetModule
 from reid.modules.reid import ReIDModule
 
-__all__ = ["AlignedReIDModule", "OSNetModule", "ReIDModule"]
+__all__ = ["AlignedReIDModule", "MultiTaskModule", "OSNetModule", "ReIDModule"]

@@ -1,7 +1,5 @@
 """AlignedReID++: the shared loop, and distances that look at stripes."""
 
-from types import MappingProxyType
-
 from reid.contracts import Distance
 from reid.evaluation import EuclideanDistance, GlobalLocalDistance, LocalDistance
 from reid.modules.reid import ReIDModule
@@ -10,7 +8,8 @@ from reid.modules.reid import ReIDModule
 class AlignedReIDModule(ReIDModule):
     """Global and local features (Luo et al., 2019), taught by identity, triplets and aligned triplets."""
 
-    taught_by = MappingProxyType({"identity": ("classifier",), "aligned": ("bn", "conv1")})
+    def taught_by(self) -> dict[str, set[str]]:
+        return {"classifier": {"identity"}, "bn": {"aligned"}, "conv1": {"aligned"}}
 
     def distances(self, *, normalize: bool = False) -> dict[str, Distance]:
         """Those of every module and the paper's tables, whose embeddings are always normalised.

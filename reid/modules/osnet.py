@@ -1,11 +1,10 @@
 """OSNet: the shared loop as it is; its frozen start is a callback."""
 
-from types import MappingProxyType
-
 from reid.modules.reid import ReIDModule
 
 
 class OSNetModule(ReIDModule):
     """Omni-scale features (Zhou et al., ICCV 2019), taught by identity and, on request, by triplets."""
 
-    taught_by = MappingProxyType({"identity": ("classifier",)})
+    def taught_by(self) -> dict[str, set[str]]:
+        return {"classifier": {"identity"}}

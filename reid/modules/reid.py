@@ -1,7 +1,7 @@
 """The training loop that every architecture shares: features in, named losses, a weighted sum."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -31,8 +31,6 @@ class ReIDModule(pl.LightningModule):
         ValueError: a weight without a loss, or no loss with a weight.
     """
 
-    taught_by: ClassVar[Mapping[str, Sequence[str]]] = {}  # loss -> layers that it alone teaches
-
     def __init__(
         self,
         network: nn.Module,
@@ -54,8 +52,8 @@ class ReIDModule(pl.LightningModule):
         self.network = network
         self.losses = dict(losses)
         self.loss_weights = {name: weight for name, weight in loss_weights.items() if weight}
-        for name in self.taught_by.keys() - self.loss_weights.keys():
-            for layer in self.taught_by[name]:
+        for layer, teachers in self.taught_by().items():
+            if self.loss_weights.keys().isdisjoint(teachers):
                 network.get_submodule(layer).requires_grad_(False)  # DDP would wait for its gradients
         self.make_optimizer = optimizer
         self.schedule = schedule or Constant()
@@ -66,6 +64,10 @@ class ReIDModule(pl.LightningModule):
             self.network.compile()
         self.description: dict[str, Any] = {}  # plain values that rebuild this module; saved in checkpoints
 
+    def taught_by(self) -> Mapping[str, Collection[str]]:
+        """Layers that some losses do not teach -> names of those that do; the others learn from any loss."""
+        return {}
+
     def distances(self, *, normalize: bool = False) -> dict[str, Distance]:
         """The distances that can rank this module's features, by name.
 
@@ -74,15 +76,19 @@ class ReIDModule(pl.LightningModule):
         """
         return {"euclidean": EuclideanDistance(normalize=normalize), "cosine": CosineDistance()}
 
-    def forward(self, image: Tensor) -> Features:
-        """Features of (B, C, H, W) float32 images."""
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What of a batch the network sees, the images first."""
+        return (batch["image"],)
+
+    def forward(self, image: Tensor, *more: Tensor) -> Features:
+        """Features of (B, C, H, W) float32 images and, for some networks, ``more`` about them."""
         if self.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        features: Features = self.network(image)
+        features: Features = self.network(image, *more)
         return features
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        features = self(batch["image"])
+        features = self(*self.inputs(batch))
         values = {name: self.losses[name](features, batch) for name in self.loss_weights}
         total = torch.stack([weight * values[name] for name, weight in self.loss_weights.items()]).sum()
         size = len(batch["identity"])
@@ -91,7 +97,7 @@ class ReIDModule(pl.LightningModule):
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Features:  # type: ignore[override]
-        features: Features = self(batch["image"])
+        features: Features = self(*self.inputs(batch))
         return features
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -111,5 +117,9 @@ class ReIDModule(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        labels: dict[int, int] = self.trainer.datamodule.identities  # type: ignore[attr-defined]
-        checkpoint["reid"] = {**self.description, "identities": list(labels)}  # in the order of the logits
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        checkpoint["reid"] = {
+            **self.description,
+            "identities": list(data.identities),  # in the order of the logits
+            "attributes": {name: list(values) for name, values in data.benchmark.attributes.items()},
+        }

@@ -72,8 +72,9 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
 def load_weights(network: nn.Module, path: Path | str) -> WeightsReport:
     """Copies into ``network`` the weights of a file whose name and shape match, and says which did not.
 
-    A first convolution with more input planes than the file's gets the file's in its first planes and keeps
-    its own initial values in the others: guides stacked on a pretrained image network (PAMTRI recipe).
+    A first convolution for more than an image's three planes gets an image network's in those three and keeps
+    its own initial values in the others: guides stacked on the image (PAMTRI recipe). One of a file with
+    guides fits the same number of guides alone: a plane's place does not tell what it shows.
     A network whose trunk is published under other names translates them in a ``from_published`` of its own.
 
     Raises:
@@ -121,8 +122,8 @@ def stem_weight(network: nn.Module) -> str | None:
 
 def widen(weight: Tensor, wider: Tensor) -> Tensor:
     """``weight`` (O, 3, k, k) in the first planes of ``wider`` (O, C, k, k); itself where more differs."""
-    if weight.dim() == 4 and weight[:, :0].shape == wider[:, :0].shape:
-        return torch.cat([weight.to(wider), wider[:, weight.shape[1] :]], dim=1)
+    if weight.dim() == 4 and weight.shape[1] == 3 and weight[:, :0].shape == wider[:, :0].shape:
+        return torch.cat([weight.to(wider), wider[:, 3:]], dim=1)
     return weight
 
 

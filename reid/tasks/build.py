@@ -23,6 +23,8 @@ from reid.tasks import hardware
 
 log = logging.getLogger(__name__)
 
+WEIGHTS = ("trunk_weights", "weights")  # of `config.model`: files to start from, in this order
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Lightning's checkpoints, written whole or not at all and read as data."""
@@ -109,7 +111,8 @@ def count_identities(config: DictConfig, datamodule: ReIDDataModule) -> None:
 def model_section(config: DictConfig) -> dict[str, Any]:
     """What a checkpoint keeps of the configuration: the network, its losses, its name."""
     section = plain(config.model)
-    section.pop("weights", None)
+    for key in WEIGHTS:
+        section.pop(key, None)
     return section
 
 
@@ -129,8 +132,9 @@ def training_module(config: DictConfig) -> ReIDModule:
         channels_last=config.device.channels_last,
         compile=config.device.compile,
     )
-    if config.model.weights is not None:
-        log.info(load_weights(module.network, Path(config.model.weights)).summary())
+    for path in (config.model.get(key) for key in WEIGHTS):
+        if path is not None:
+            log.info(load_weights(module.network, Path(path)).summary())
     return module
 
 

@@ -12,6 +12,7 @@ from reid.callbacks import EpochTable, RetrievalMetrics, Throughput
 from reid.checkpoint import describe, difference, network_weights, read_checkpoint
 from reid.plots import plot_training
 from reid.tasks.build import (
+    WEIGHTS,
     build_datamodule,
     build_others,
     build_trainer,
@@ -104,9 +105,11 @@ def announce(config: DictConfig, module: Any, datamodule: Any, trainer: pl.Train
         f" {config.trainer.max_epochs} epochs, {trainer.world_size} x {trainer.strategy.root_device.type},"
         f" {trainer.precision}; results in {config.paths.output}"
     )
-    if config.published is not None and config.model.weights is None and config.resume is None:
+    started = config.resume or any(config.model.get(key) for key in WEIGHTS)
+    if config.published is not None and not started:
+        key = next(key for key in WEIGHTS if key in config.model)
         log.warning(
-            "model.weights is not set: the published result starts from ImageNet weights (model.weights=PATH)"
+            f"model.{key} is not set: the published result starts from ImageNet weights (model.{key}=PATH)"
         )
     if config.model.get("loss_weights", {}).get("triplet") and config.data.sampler == "random":
         log.warning(
