@@ -1,0 +1,14 @@
+"""Guide planes of vehicles (36 heat maps, 13 segments) from files, from keypoints, or from packs."""
+
+from reid.loading.guides.drawing import DrawnGuides
+from reid.loading.guides.files import FileGuides, write_guide_files
+from reid.loading.guides.source import Guides, Planes, mirrored_channels
+
+__all__ = [
+    "DrawnGuides",
+    "FileGuides",
+    "Guides",
+    "Planes",
+    "mirrored_channels",
+    "write_guide_files",
+]
