@@ -1,9 +1,9 @@
-"""CMC, mAP and mINP of the whole query and gallery after every validation, on one process or many alike."""
+"""What the whole query and gallery say after every validation: CMC, mAP, mINP, and attributes' accuracy."""
 
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -11,13 +11,33 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from reid.callbacks.columns import (
+    Columns,
+    confusion_matrices,
+    feature_columns,
+    features_of,
+    gather_rows,
+    in_list_order,
+    label_columns,
+    labels_of,
+    sides,
+)
 from reid.contracts import Batch, Distance, Features, Labels
-from reid.evaluation import COUNTS, EuclideanDistance, Further, Ranking, rank, retrieval_metrics
+from reid.datasets.records import Benchmark
+from reid.evaluation import (
+    COUNTS,
+    EuclideanDistance,
+    Further,
+    Ranking,
+    Tracks,
+    accuracy,
+    rank,
+    retrieval_metrics,
+)
 from reid.evaluation.verification import Verification
 from reid.modules import ReIDModule
 
-Columns = dict[str, Tensor]  # a value per image
-COLUMNS = ("index", "identity", "camera", "is_query")
+PROTOCOLS = ("image_to_image", "image_to_track")
 KEPT = 10  # nearest gallery images of each query, for the pictures
 
 
@@ -29,10 +49,14 @@ class Retrieval:
     rankings: dict[str, Ranking]  # distance -> ranking; empty on all ranks but the first
     verification: Verification | None  # by the first distance, on request; None on all ranks but the first
     seconds: float  # features and ranking
+    attributes: dict[str, Tensor]  # name -> (A, A) int64, true x predicted; empty on all ranks but the first
 
 
 class RetrievalMetrics(pl.Callback):
     """Ranks the gallery for each query by one or more of the module's distances and logs ``val/...``.
+
+    Of attributes that the network scores and the benchmark knows, ``val/<name>_accuracy`` is the share of
+    query and gallery images whose highest score is that of their value.
 
     Args:
         distance: names the distance of ``val/mAP``, ``val/rank1`` ..., by which the best epoch is chosen.
@@ -42,7 +66,12 @@ class RetrievalMetrics(pl.Callback):
         same_camera: "exclude" or "keep" gallery images of the query's own identity and camera.
         average_precision: "rectangle" or "trapezoid".
         memory: bytes for ranking, beside features, as a number or as "500MB" or "2GB"; None: some 64 MB.
+        protocol: "image_to_image"; or "image_to_track" to rank VeRi's tracks, each as near as its nearest
+            image, for benchmarks whose records have them.
         further: figures to add to those of ``distance``, after training only; see `Further`.
+
+    Raises:
+        ValueError: an option out of range, or ``further`` figures of tracks.
     """
 
     def __init__(
@@ -55,8 +84,11 @@ class RetrievalMetrics(pl.Callback):
         same_camera: Literal["exclude", "keep"] = "exclude",
         average_precision: Literal["rectangle", "trapezoid"] = "rectangle",
         memory: int | str | None = None,
+        protocol: Literal["image_to_image", "image_to_track"] = "image_to_image",
         further: Further | None = None,
     ) -> None:
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"evaluation.protocol={protocol!r}: use {' or '.join(PROTOCOLS)}")
         self.distance = distance
         self.report = [distance, *(name for name in report if name != distance)]
         self.normalize = normalize
@@ -64,11 +96,17 @@ class RetrievalMetrics(pl.Callback):
         self.same_camera = same_camera
         self.average_precision = average_precision
         self.memory = in_bytes(memory)
+        self.protocol = protocol
         self.further = further or Further()
+        if protocol == "image_to_track" and (asked := self.further.asked):
+            raise ValueError(
+                f"evaluation.protocol=image_to_track ranks tracks, and evaluation.{asked[0]} is of images:"
+                f" take {', '.join(asked)} out, or use evaluation.protocol=image_to_image"
+            )
         self.stage = "val"  # what the names of logged figures begin with
         self.result: Retrieval | None = None
         self._features: list[Features] = []
-        self._rows: list[dict[str, Any]] = []
+        self._labels: list[Columns] = []
         self._started = 0.0
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -84,6 +122,24 @@ class RetrievalMetrics(pl.Callback):
                 f"evaluation.distance={unknown[0]}: this model is compared by {', '.join(sorted(known))}"
             )
         self._try_options()
+        if self.protocol == "image_to_track":
+            self.check(trainer.datamodule.benchmark)  # type: ignore[attr-defined]
+
+    def check(self, benchmark: Benchmark) -> None:
+        """Look at a benchmark before its images are.
+
+        Raises:
+            ValueError: tracks are to be ranked, and its gallery does not consist of them.
+        """
+        self._tracks(benchmark)
+
+    def _tracks(self, benchmark: Benchmark) -> Tracks | None:
+        """The tracks of the gallery, if they are what is ranked."""
+        if self.protocol == "image_to_image":
+            return None
+        gallery = benchmark.gallery
+        labels = Labels(*(torch.tensor([getattr(r, key) for r in gallery]) for key in ("identity", "camera")))
+        return Tracks.of([r.track for r in gallery], labels, names=[r.path.name for r in gallery])
 
     def _try_options(self) -> None:
         """Ask for all figures of three points: a bad option shall not come out after the training."""
@@ -95,7 +151,7 @@ class RetrievalMetrics(pl.Callback):
         self._further(query, gallery, EuclideanDistance())
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._features, self._rows, self._started = [], [], time.perf_counter()
+        self._features, self._labels, self._started = [], [], time.perf_counter()
 
     def on_validation_batch_end(
         self,
@@ -107,44 +163,58 @@ class RetrievalMetrics(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         self._features.append(outputs)
-        columns = dict(batch)
-        self._rows.append({name: columns[name] for name in COLUMNS})
+        self._labels.append(label_columns(batch, outputs.attributes))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ReIDModule)
-        columns = {
-            **feature_columns(self._features),
-            **{name: torch.cat([row[name] for row in self._rows]) for name in self._rows[0]},
-        }
-        columns = {name: gather_rows(value, trainer) for name, value in columns.items()}
-        self._features, self._rows = [], []
-        metrics: dict[str, dict[str, float]] = {}
-        rankings: dict[str, Ranking] = {}
-        verification: Verification | None = None
+        columns, scored = self._gathered(trainer)
+        found = Retrieval({}, {}, None, 0.0, {})
         problem: ValueError | None = None
         if trainer.is_global_zero:
             try:
-                records = trainer.datamodule.evaluation_records  # type: ignore[attr-defined]
-                query, gallery = sides(in_list_order(columns, len(records)))
-                columns.clear()  # stripes weigh more than images
-                distances = pl_module.distances(normalize=self.normalize)
-                rankings = {name: self._rank(query, gallery, distances[name]) for name in self.report}
-                metrics = {name: self._figures(ranking) for name, ranking in rankings.items()}
-                if trainer.state.fn == TrainerFn.VALIDATING:
-                    more, verification = self._further(query, gallery, distances[self.distance])
-                    metrics[self.distance] |= more
+                found = self._found(columns, scored, trainer, pl_module)
             except ValueError as error:  # the other ranks wait below
                 problem = error
-        problem, metrics = trainer.strategy.broadcast((problem, metrics))
+        problem, metrics = trainer.strategy.broadcast((problem, found.metrics))
         if problem is not None:
             raise problem
-        self.result = Retrieval(metrics, rankings, verification, time.perf_counter() - self._started)
+        self.result = replace(found, metrics=metrics, seconds=time.perf_counter() - self._started)
         for name in self.report:
             place = self.stage if name == self.distance else f"{self.stage}/{name}"
             fractions = {key: value for key, value in metrics[name].items() if key not in COUNTS}
             pl_module.log_dict({f"{place}/{key}": value for key, value in fractions.items()})
 
-    def _rank(self, query: Columns, gallery: Columns, distance: Distance) -> Ranking:
+    def _gathered(self, trainer: pl.Trainer) -> tuple[Columns, dict[str, int]]:
+        """The columns of all ranks, which gather them in one order; how many values of which attributes."""
+        columns = {
+            **feature_columns(self._features),
+            **{name: torch.cat([labels[name] for labels in self._labels]) for name in self._labels[0]},
+        }
+        scored = {name: scores.shape[1] for name, scores in self._features[0].attributes.items()}
+        self._features, self._labels = [], []
+        return {name: gather_rows(value, trainer) for name, value in columns.items()}, scored
+
+    def _found(
+        self, columns: Columns, scored: Mapping[str, int], trainer: pl.Trainer, module: ReIDModule
+    ) -> Retrieval:
+        """What there is to find in the columns of all ranks, which are used up."""
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        ordered = in_list_order(columns, len(datamodule.evaluation_records))
+        columns.clear()  # stripes weigh more than images
+        matrices = confusion_matrices(ordered, scored)
+        query, gallery = sides(ordered)
+        ordered.clear()
+        distances, tracks = module.distances(normalize=self.normalize), self._tracks(datamodule.benchmark)
+        rankings = {name: self._rank(query, gallery, distances[name], tracks) for name in self.report}
+        metrics = {name: self._figures(ranking) for name, ranking in rankings.items()}
+        metrics[self.distance] |= {f"{name}_accuracy": accuracy(m) for name, m in matrices.items()}
+        verification: Verification | None = None
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            more, verification = self._further(query, gallery, distances[self.distance])
+            metrics[self.distance] |= more
+        return Retrieval(metrics, rankings, verification, 0.0, matrices)
+
+    def _rank(self, query: Columns, gallery: Columns, distance: Distance, tracks: Tracks | None) -> Ranking:
         return rank(
             features_of(query),
             labels_of(query),
@@ -153,6 +223,7 @@ class RetrievalMetrics(pl.Callback):
             distance=distance,
             top=KEPT,
             same_camera=self.same_camera,
+            tracks=tracks,
             memory=self.memory,
         )
 
@@ -189,56 +260,3 @@ def in_bytes(amount: int | str | None) -> int | None:
             f"evaluation.memory={amount!r}: use a number of bytes, or one with kB, MB or GB, as 2GB"
         )
     return int(float(match[1]) * 1000 ** " kmg".index(match[2].lower() or " "))
-
-
-def sides(columns: Columns) -> tuple[Columns, Columns]:
-    """The rows of the query, and those of the gallery."""
-    is_query = columns["is_query"]
-    query = {name: value[is_query] for name, value in columns.items()}
-    return query, {name: value[~is_query] for name, value in columns.items()}
-
-
-def labels_of(columns: Columns) -> Labels:
-    """Who is on each image, and by which camera."""
-    return Labels(columns["identity"], columns["camera"])
-
-
-def feature_columns(batches: Sequence[Features]) -> Columns:
-    """What distances compare, in float32: embeddings and, where the network has them, stripes."""
-    columns = {"embedding": torch.cat([features.embedding.float() for features in batches])}
-    if stripes := [features.stripes.float() for features in batches if features.stripes is not None]:
-        columns["stripes"] = torch.cat(stripes)
-    return columns
-
-
-def features_of(columns: Columns) -> Features:
-    """The features that `feature_columns` took apart."""
-    embedding = columns["embedding"]
-    return Features(embedding=embedding, pooled=embedding, stripes=columns.get("stripes"))
-
-
-def gather_rows(values: Tensor, trainer: pl.Trainer) -> Tensor:
-    """The rows of all ranks, one after the other; ranks may hold different numbers of them."""
-    if trainer.world_size == 1:
-        return values
-    counts = trainer.strategy.all_gather(torch.tensor(len(values), device=values.device)).flatten().tolist()
-    padded = values.new_zeros((max(counts), *values.shape[1:]))
-    padded[: len(values)] = values
-    gathered = trainer.strategy.all_gather(padded)
-    return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])
-
-
-def in_list_order(columns: Columns, length: int) -> Columns:
-    """Rows sorted by ``index``, the copies that padding makes left out.
-
-    Raises:
-        ValueError: not every row of the list was evaluated.
-    """
-    index = columns["index"]
-    position = index.new_full((length,), -1)
-    position[index] = torch.arange(len(index), device=index.device)
-    if (missing := int((position < 0).sum())) > 0:
-        raise ValueError(
-            f"{missing} of {length} images were not evaluated: do not limit or shorten the loader"
-        )
-    return {name: value[position] for name, value in columns.items()}

@@ -1,5 +1,6 @@
 """From features to numbers: `rank` searches, the metrics score, and a `Ranking` is what passes between."""
 
+from reid.evaluation.attributes import accuracy, confusion_matrix
 from reid.evaluation.blocks import rows
 from reid.evaluation.distance import CosineDistance, EuclideanDistance
 from reid.evaluation.expansion import expand_queries
@@ -31,8 +32,10 @@ __all__ = [
     "ReRanking",
     "Tracks",
     "Verification",
+    "accuracy",
     "average_precision",
     "cmc",
+    "confusion_matrix",
     "expand_queries",
     "inverse_negative_penalty",
     "rank",

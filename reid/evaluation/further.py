@@ -38,6 +38,12 @@ class Further:
                 f"evaluation.verification={rates!r}: use a list of rates from 0 to 1, as [1e-4,1e-3]"
             )
 
+    @property
+    def asked(self) -> list[str]:
+        """What of these is to be reported, by the options' names."""
+        options = ("rerank", "query_expansion", "single_shot", "verification")
+        return [name for name in options if getattr(self, name)]
+
     def __call__(
         self,
         query: Features,
