@@ -8,6 +8,7 @@ from reid.datamodules.msmt17 import MSMT17DataModule
 from reid.datamodules.pedestrians import PedestriansDataModule
 from reid.datamodules.reid import ReIDDataModule
 from reid.datamodules.union import UnionDataModule
+from reid.datamodules.veri import VeRiDataModule
 
 __all__ = [
     "CUHK03DataModule",
@@ -18,4 +19,5 @@ __all__ = [
     "PedestriansDataModule",
     "ReIDDataModule",
     "UnionDataModule",
+    "VeRiDataModule",
 ]

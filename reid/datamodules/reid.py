@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from reid.contracts import Batch
@@ -26,9 +26,11 @@ from reid.loading import (
     relabel,
     usable,
 )
+from reid.loading.device import on_device
+from reid.loading.guides import DrawnGuides, FileGuides, Guides
+from reid.loading.guides.frame import UnsquaredGuides
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as all published systems normalise
-STD = (0.229, 0.224, 0.225)
+SOURCES = {"keypoints": DrawnGuides, "files": FileGuides}
 
 
 class ReIDDataModule(pl.LightningDataModule):
@@ -40,6 +42,8 @@ class ReIDDataModule(pl.LightningDataModule):
         transforms: ``train`` and ``evaluate``, each a list of albumentations transforms.
         num_identities: training identities as published, the classifier's size; None: as the disk has them.
         counts: list -> ``images``, ``identities``, ``cameras`` as published; what is absent is not compared.
+        attributes: name -> number of values, the sizes of the attributes' classifiers; None: as the disk has
+            them.
         verify: compare the disk with ``counts``.
         combine_all: train on query and gallery too.
         image_size: (height, width) in pixels of every image of a batch.
@@ -52,6 +56,14 @@ class ReIDDataModule(pl.LightningDataModule):
             up to 8 for an accelerator.
         cache: "none", or "ram" to keep decoded images in shared memory.
         on_bad_image: "error", or "skip" to leave out images that cannot be decoded.
+        heatmap: stack 36 heatmaps of keypoints on each image.
+        segment: stack 13 masks of faces behind them.
+        keypoints: give the 36 keypoints too.
+        guides: where heatmaps and segments come from: "keypoints" draws them, "files" are PAMTRI's JPEGs,
+            "pack" what ``task=pack`` made.
+        segment_confidence: a segment is shown if all its corners are as sure as that; 0 shows all.
+        flip_swap: a mirrored vehicle's left is its right; PAMTRI's loaders do not know.
+        heatmap_frame: "square" for files that show a square around the image, as PAMTRI's do.
         seed: of sampling and augmentation.
     """
 
@@ -65,6 +77,7 @@ class ReIDDataModule(pl.LightningDataModule):
         transforms: Mapping[str, Sequence[Any]],
         num_identities: int | None,
         counts: Mapping[str, Mapping[str, int]],
+        attributes: Mapping[str, int] | None = MappingProxyType({}),
         verify: bool = True,
         combine_all: bool = False,
         image_size: Sequence[int] = (256, 128),
@@ -75,6 +88,13 @@ class ReIDDataModule(pl.LightningDataModule):
         num_workers: int | None = None,
         cache: Literal["none", "ram"] = "none",
         on_bad_image: Literal["error", "skip"] = "error",
+        heatmap: bool = False,
+        segment: bool = False,
+        keypoints: bool = False,
+        guides: Literal["keypoints", "files", "pack"] = "keypoints",
+        segment_confidence: float = 0.5,
+        flip_swap: bool = True,
+        heatmap_frame: Literal["image", "square"] = "image",
         seed: int = 1,
     ) -> None:
         super().__init__()
@@ -83,9 +103,16 @@ class ReIDDataModule(pl.LightningDataModule):
             ("cache", cache, ("none", "ram")),
             ("on_bad_image", on_bad_image, ("error", "skip")),
             ("combine_all", combine_all, (True, False)),
+            ("heatmap", heatmap, (True, False)),
+            ("segment", segment, (True, False)),
+            ("keypoints", keypoints, (True, False)),
+            ("guides", guides, tuple(SOURCES)),
+            ("flip_swap", flip_swap, (True, False)),
+            ("heatmap_frame", heatmap_frame, ("image", "square")),
         ):
             if value not in allowed:
-                raise ValueError(f"data.{key}={value!r}: use {' or '.join(map(str, allowed))}")
+                words = " or ".join(str(each).lower() for each in allowed)
+                raise ValueError(f"data.{key}={value!r}: use {words}")
         for key, number in (
             ("batch_size", batch_size),
             ("images_per_identity", images_per_identity),
@@ -103,6 +130,7 @@ class ReIDDataModule(pl.LightningDataModule):
         self.transforms = transforms
         self.num_identities = num_identities
         self.counts = counts
+        self.attributes = attributes
         self.verify = verify
         self.combine_all = combine_all
         self.image_size = (int(image_size[0]), int(image_size[1]))
@@ -113,6 +141,13 @@ class ReIDDataModule(pl.LightningDataModule):
         self.num_workers = num_workers
         self.cache = cache
         self.on_bad_image = on_bad_image
+        self.heatmap = heatmap
+        self.segment = segment
+        self.keypoints = keypoints
+        self.guides = guides
+        self.segment_confidence = segment_confidence
+        self.flip_swap = flip_swap
+        self.heatmap_frame = heatmap_frame
         self.seed = seed
         self.benchmark: Benchmark | None = None
 
@@ -144,8 +179,42 @@ class ReIDDataModule(pl.LightningDataModule):
                 f"{benchmark.name} has {len(self.identities)} training identities, the classifier has"
                 f" room for {self.num_identities}: set data.num_identities={len(self.identities)}"
             )
+        sizes = {name: len(values) for name, values in benchmark.attributes.items()}
+        if self.attributes is None:
+            self.attributes = sizes
+        elif wrong := {name: size for name, size in self.attributes.items() if sizes.get(name) != size}:
+            raise ValueError(
+                f"data.attributes={wrong}, {benchmark.name} has {sizes or 'none'}: set data.attributes=null"
+                " to take what there is"
+            )
         self.evaluation_records: Sequence[Record] = [*benchmark.query, *benchmark.gallery]
         self.benchmark = benchmark
+
+    @property
+    def channels(self) -> int:
+        """Planes of every image of a batch."""
+        return 3 + 36 * self.heatmap + 13 * self.segment
+
+    def images(self, records: Sequence[Record], stage: str, *, queries: int = 0) -> ImageSet:
+        """Records as the stage's transforms show them, with the keypoints and guides that are on."""
+        return ImageSet(
+            records,
+            Pipeline(self.transforms[stage], size=self.image_size),
+            queries=queries,
+            cache=self.cache,
+            keypoints=self.keypoints,
+            guides=self.guides_of(records),
+            flip_swap=self.flip_swap,
+        )
+
+    def guides_of(self, records: Sequence[Record]) -> Guides | None:
+        """The source of the guides that are on."""
+        if not (self.heatmap or self.segment):
+            return None
+        guides: Guides = SOURCES[self.guides](
+            records, heatmap=self.heatmap, segment=self.segment, confidence=self.segment_confidence
+        )
+        return UnsquaredGuides(guides) if self.heatmap and self.heatmap_frame == "square" else guides
 
     def train_batches(self, *, epoch: int = 0, skip_batches: int = 0) -> DrawBatchSampler:
         """Which images make up the batches of this process, from ``epoch`` on."""
@@ -181,8 +250,7 @@ class ReIDDataModule(pl.LightningDataModule):
             epoch=loops.epoch_progress.current.processed,  # type: ignore[attr-defined]
             skip_batches=0 if steps.is_last_batch else steps.current.ready,
         )
-        pipeline = Pipeline(self.transforms["train"], size=self.image_size)
-        return self._loader(ImageSet(self.train_records, pipeline, cache=self.cache), batches)
+        return self._loader(self.images(self.train_records, "train"), batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         images, processes = self.evaluation_images, self._trainer().world_size
@@ -199,12 +267,7 @@ class ReIDDataModule(pl.LightningDataModule):
     def evaluation_images(self) -> ImageSet:
         """Query, then gallery; kept, as a training and its final evaluation each ask for a loader."""
         assert self.benchmark is not None
-        return ImageSet(
-            self.evaluation_records,
-            Pipeline(self.transforms["evaluate"], size=self.image_size),
-            queries=len(self.benchmark.query),
-            cache=self.cache,
-        )
+        return self.images(self.evaluation_records, "evaluate", queries=len(self.benchmark.query))
 
     def _loader(self, images: ImageSet, batches: Any) -> DataLoader[Batch]:
         trainer = self._trainer()
@@ -227,20 +290,8 @@ class ReIDDataModule(pl.LightningDataModule):
         return self.trainer
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """(B, H, W, C) uint8 to (B, C, H, W) float32, normalised, on the device: a quarter of the traffic."""
-        return {**batch, "image": normalize(batch["image"])}
-
-
-def normalize(image: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 with ImageNet's mean and deviation."""
-    mean, deviation = gray_levels(image.device)
-    return image.float().sub_(mean).div_(deviation).permute(0, 3, 1, 2)
-
-
-@cache
-def gray_levels(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of 0..255, sent to a device once: each copy would make it wait."""
-    return torch.tensor(MEAN, device=device).mul_(255), torch.tensor(STD, device=device).mul_(255)
+        """uint8 images and their guides to (B, C, H, W) float32, normalised."""
+        return on_device(batch)
 
 
 def as_it_is(batch: Any) -> Any:

@@ -8,6 +8,7 @@ from reid.datasets.market1501 import read_market1501
 from reid.datasets.msmt17 import read_msmt17
 from reid.datasets.pedestrians import Sizes, draw_pedestrians
 from reid.datasets.records import Benchmark, Counts, Record
+from reid.datasets.veri import read_veri
 from reid.datasets.verify import verify_counts
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "read_market1501",
     "read_msmt17",
     "read_own",
+    "read_veri",
     "train_on_all",
     "verify_counts",
 ]

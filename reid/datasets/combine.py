@@ -23,7 +23,13 @@ def join(benchmarks: Sequence[Benchmark], *, name: str) -> Benchmark:
         number |= {} if benchmark.distractor is None else {benchmark.distractor: DISTRACTOR}
         for part in PARTS:
             lists[part] += [
-                Record(each.path, number[each.identity], each.camera + cameras * (each.camera >= 0))
+                replace(
+                    each,
+                    identity=number[each.identity],
+                    camera=each.camera + cameras * (each.camera >= 0),
+                    attributes={},
+                    track=None,
+                )
                 for each in getattr(benchmark, part)
             ]
         identities += len(own)

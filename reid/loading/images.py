@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -17,7 +17,9 @@ from torch.utils.data import Dataset, get_worker_info
 from tqdm import tqdm
 
 from reid.contracts import Batch
+from reid.datasets.keypoints import MIRRORED_KEYPOINTS
 from reid.datasets.records import Record
+from reid.loading.guides.source import Guides, mirrored_channels, stack_keypoints
 from reid.loading.sampler import Draw
 from reid.loading.transforms import Pipeline, Pixels
 
@@ -75,10 +77,13 @@ class ImageSet(Dataset[Batch]):
         queries: how many records at the head of the list are queries.
         cache: "none" reads files each time; "ram" decodes all of them now and keeps them as they are.
         read: the image of a record, (h, w, C) uint8.
+        keypoints: give those of the records too.
+        guides: planes of these records, to be laid over the images by `on_device`.
+        flip_swap: a mirrored image's left keypoints and guides are those of its right side.
 
     Raises:
         MemoryError: the cache would not fit; says how much it needs.
-        ValueError: a bad image, or records that differ in the names of their attributes.
+        ValueError: a bad image, records that differ in the names of their attributes, or without keypoints.
     """
 
     def __init__(
@@ -89,6 +94,9 @@ class ImageSet(Dataset[Batch]):
         queries: int = 0,
         cache: Literal["none", "ram"] = "none",
         read: Callable[[Record], Pixels] = read_image,
+        keypoints: bool = False,
+        guides: Guides | None = None,
+        flip_swap: bool = True,
     ) -> None:
         self.records = records
         self.pipeline = pipeline
@@ -107,6 +115,9 @@ class ImageSet(Dataset[Batch]):
         }
         if cache not in ("none", "ram"):
             raise ValueError(f"cache={cache!r}: use none or ram")
+        self.keypoints = stack_keypoints(records, remedy="or set data.keypoints=false") if keypoints else None
+        self.guides = guides
+        self.flip_swap = flip_swap
         self.cache = ImageCache(records, read) if cache == "ram" else None
 
     def __len__(self) -> int:
@@ -119,16 +130,41 @@ class ImageSet(Dataset[Batch]):
     def __getitems__(self, draw: Draw) -> Batch:
         if get_worker_info() is not None:
             cv2.setNumThreads(0)  # its thread pool does not survive a fork; a process a core is enough
-        rows = torch.tensor(draw.rows)
-        images = self.pipeline(map(self.image, draw.rows), len(rows), seed=draw.seed)
-        return Batch(
-            image=torch.from_numpy(images),
-            identity=self.identity[rows],
-            camera=self.camera[rows],
-            index=rows,
-            is_query=self.is_query[rows],
-            attributes={name: values[rows] for name, values in self.attributes.items()},
+        rows, images = torch.tensor(draw.rows), map(self.image, draw.rows)
+        seen: dict[str, Any] = (
+            {"image": torch.from_numpy(self.pipeline(images, len(rows), seed=draw.seed))}
+            if self.keypoints is None and self.guides is None
+            else self._with_places(images, draw)
         )
+        batch: Batch = {
+            **seen,  # type: ignore[typeddict-item]
+            "identity": self.identity[rows],
+            "camera": self.camera[rows],
+            "index": rows,
+            "is_query": self.is_query[rows],
+            "attributes": {name: values[rows] for name, values in self.attributes.items()},
+        }
+        return batch
+
+    def _with_places(self, images: Iterable[Pixels], draw: Draw) -> dict[str, Tensor]:
+        """Images, and the keypoints and guides that moved with them."""
+        points = np.zeros((len(draw.rows), 0, 3), np.float32)
+        if self.keypoints is not None:
+            points = self.keypoints[draw.rows]
+        moved = self.pipeline.move(images, points[..., :2], seed=draw.seed)
+        swapped = (np.linalg.det(moved.geometry[:, :, :2]) < 0) & self.flip_swap
+        seen = {"image": torch.from_numpy(moved.images)}
+        if self.keypoints is not None:
+            size = np.array(self.pipeline.size[::-1], np.float32)
+            places = np.concatenate([moved.points / size, points[..., 2:]], 2) - np.float32(0.5)
+            places[swapped] = places[swapped][:, MIRRORED_KEYPOINTS]
+            seen["keypoints"] = torch.from_numpy(places)
+        if self.guides is not None:
+            planes = self.guides(draw.rows, moved.sizes)
+            planes[swapped] = planes[swapped][:, mirrored_channels(self.guides)]
+            seen["guides"] = torch.from_numpy(planes)
+            seen["geometry"] = torch.from_numpy(moved.geometry)
+        return seen
 
 
 class ImageCache:

@@ -4,7 +4,7 @@ import os
 import random
 from collections.abc import Iterable, Sequence
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else its import asks pypi.org for news
 
@@ -21,6 +21,18 @@ ERASED = (
     142,
     127,
 )  # 255 (mean + std · mean): what the published fill .485/.456/.406 was before normalisation
+
+
+CORNERS = np.array([(0, 0), (1, 0), (0, 1), (1, 1)], np.float32)  # of an image, as shares of its size
+
+
+class Moved(NamedTuple):
+    """``n`` transformed images, and what transforms did to places on them."""
+
+    images: Pixels  # (n, H, W, C)
+    points: NDArray[np.float32]  # (n, P, 2) x, y in pixels of the result
+    geometry: NDArray[np.float32]  # (n, 2, 3) takes shares of a result's size to shares of its image's size
+    sizes: NDArray[np.int64]  # (n, 2) width, height of each image as it came
 
 
 class Pipeline:
@@ -45,21 +57,54 @@ class Pipeline:
 
         Equal images and seeds give equal bytes. A generator of images is followed one by one.
         """
-        numbers, choices = np.random.default_rng(seed), random.Random(seed)
-        for transform in self.transforms:
-            transform.set_random_state(numbers, choices)
+        self._seed(seed)
         batch: Pixels | None = None
         for number, image in enumerate(images):
-            changed = self._transformed(image)
-            if batch is None:
-                batch = np.empty((count, *changed.shape), np.uint8)
-            batch[number] = changed  # at once, while the image is in the processor's cache
+            for transform in self.transforms:
+                image = transform(image=image)["image"]
+            batch = self._with(image, batch, number, count)
         assert batch is not None, "a batch has images"
         return batch
 
-    def _transformed(self, image: Pixels) -> Pixels:
+    def move(self, images: Iterable[Pixels], points: NDArray[np.float32], *, seed: int) -> Moved:
+        """As a call, for images with ``points`` (n, P, 2), x and y in their pixels.
+
+        Points go where albumentations takes keypoints: scaled by the sizes, mirrored to W - 1 - x, as PAMTRI
+        moves them. ``geometry`` is that of the pixels themselves, exact for resizing, cropping and flipping.
+
+        Raises:
+            ValueError: a transform that bends images, or that keeps no keypoints.
+        """
+        self._seed(seed)
+        count, batch = len(points), None
+        moved = np.empty(points.shape, np.float32)
+        geometry = np.empty((count, 2, 3), np.float32)
+        sizes = np.empty((count, 2), np.int64)
+        for number, image in enumerate(images):
+            sizes[number] = image.shape[1], image.shape[0]
+            corners, own = CORNERS * sizes[number].astype(np.float32), points[number]
+            for transform in self.transforms:
+                image, corners, own = step(transform, image, corners, own)
+            batch = self._with(image, batch, number, count)
+            moved[number] = own
+            geometry[number] = back_to_shares(corners, self.size)
+        assert batch is not None, "a batch has images"
+        return Moved(batch, moved, geometry, sizes)
+
+    def _seed(self, seed: int) -> None:
+        numbers, choices = np.random.default_rng(seed), random.Random(seed)
         for transform in self.transforms:
-            image = transform(image=image)["image"]
+            transform.set_random_state(numbers, choices)
+
+    def _with(self, image: Pixels, batch: Pixels | None, number: int, count: int) -> Pixels:
+        """The batch with one more image, at once, while the image is in the processor's cache."""
+        image = self._checked(image)
+        if batch is None:
+            batch = np.empty((count, *image.shape), np.uint8)
+        batch[number] = image
+        return batch
+
+    def _checked(self, image: Pixels) -> Pixels:
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             kind = getattr(image, "dtype", type(image).__name__)
             raise ValueError(
@@ -72,6 +117,40 @@ class Pipeline:
                 f" {self.size[0]} x {self.size[1]}: end on albumentations.Resize or RandomTranslation"
             )
         return image
+
+
+def step(
+    transform: Any, image: Pixels, corners: NDArray[np.float32], points: NDArray[np.float32]
+) -> tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]:
+    """One transform of an image, of its corners (4, 2) as edges of pixels, and of points (P, 2) on it."""
+    keypoints = np.zeros((4 + len(points), 5), np.float32)  # albumentations': x, y, z, angle, scale
+    keypoints[:4, :2], keypoints[4:, :2] = corners, points
+    out = transform(image=image, keypoints=keypoints)
+    keypoints = out["keypoints"]
+    if len(keypoints) != 4 + len(points):
+        raise ValueError(f"{type(transform).__name__} drops keypoints: use it without guides and keypoints")
+    to, points = keypoints[:4, :2].copy(), keypoints[4:, :2]
+    if not np.array_equal(to, corners):
+        linear = np.linalg.solve(corners[1:3] - corners[0], to[1:3] - to[0]).T
+        whole = np.round(linear)
+        if np.allclose(linear, whole, atol=1e-5) and np.abs(whole).sum() == 2:
+            to += whole.sum(1) < 0  # pixels are turned by their numbers, W - 1 - x, and their edges by W - x
+    return out["image"], to, points
+
+
+def back_to_shares(corners: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """(2, 3): from shares of a result of ``size`` (height, width) to shares of what had these ``corners``.
+
+    Raises ``ValueError`` where no affine map has.
+    """
+    origin, right, down, opposite = (corners / (size[1], size[0])).astype(np.float64)
+    if np.abs((right + down - origin - opposite) * (size[1], size[0])).max() > 0.5:
+        raise ValueError(
+            "guides and keypoints follow affine transforms only: take perspective and elastic ones out of"
+            " data.transforms"
+        )
+    inverse = np.linalg.inv(np.stack([right - origin, down - origin], 1))
+    return np.concatenate([inverse, -(inverse @ origin)[:, None]], 1).astype(np.float32)
 
 
 class RandomTranslation(A.DualTransform):

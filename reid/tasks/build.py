@@ -95,17 +95,18 @@ def other_section(config: DictConfig, benchmark: Any) -> dict[str, Any]:
             " its values, as {cuhk03: {boxes: labeled}}"
         )
     section = plain(OmegaConf.merge(compose("config", [f"data={name}"]).data, options))  # type: ignore[arg-type]
-    facts = ("name", "num_identities", "counts")
+    facts = ("name", "num_identities", "counts", "attributes")
     shared = [key for key in signature(ReIDDataModule).parameters if key not in (*facts, *options)]
     return {**section, **{key: value for key, value in plain(config.data).items() if key in shared}}
 
 
-def count_identities(config: DictConfig, datamodule: ReIDDataModule) -> None:
-    """Set ``data.num_identities``, the classifier's size, where only the disk knows it."""
-    if datamodule.num_identities is None:
+def count_classes(config: DictConfig, datamodule: ReIDDataModule) -> None:
+    """Set the classifiers' sizes, ``data.num_identities`` and ``data.attributes``, where the disk knows."""
+    if datamodule.num_identities is None or datamodule.attributes is None:
         datamodule.prepare_data()
         datamodule.setup()
         OmegaConf.update(config, "data.num_identities", datamodule.num_identities)
+        OmegaConf.update(config, "data.attributes", dict(datamodule.attributes or {}))
 
 
 def model_section(config: DictConfig) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from reid.tasks.build import (
     build_datamodule,
     build_others,
     build_trainer,
-    count_identities,
+    count_classes,
     model_section,
     training_module,
 )
@@ -39,7 +39,7 @@ def train(config: DictConfig) -> float:
     pl.seed_everything(config.seed, workers=False, verbose=False)
     datamodule = build_datamodule(config)
     before_training(datamodule, extent=config.check, same_camera=config.evaluation.same_camera)
-    count_identities(config, datamodule)
+    count_classes(config, datamodule)
     section = model_section(config)
     resume = None if config.resume is None else check_resume(Path(config.resume), section)
     others = build_others(config)

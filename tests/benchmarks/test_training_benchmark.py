@@ -11,9 +11,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from reid.contracts import Batch
-from reid.datamodules.reid import normalize
 from reid.datasets.records import Record
 from reid.loading import ImageSet, Pipeline, RandomErasing, RandomTranslation
+from reid.loading.device import normalize
 from reid.loading.sampler import Draw
 from reid.modules import ReIDModule
 from reid.tasks import hardware
