@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from reid.datasets.records import Record
 from reid.loading.guides.source import (
@@ -54,7 +54,7 @@ class DrawnGuides:
             self.shown = seen_segments(records, confidence=confidence)
             self.shown &= convex(self.keypoints[:, CORNERS, :2])
 
-    def __call__(self, rows: Sequence[int], sizes: NDArray[np.int64]) -> Pixels:
+    def __call__(self, rows: Sequence[int], sizes: ArrayLike) -> Pixels:
         """Rows, and (n, 2) width and height of their images in pixels, -> (n, channels, 64, 64)."""
         planes = np.zeros((len(rows), self.channels, SIDE, SIDE), np.uint8)
         chosen = np.asarray(rows, np.intp)

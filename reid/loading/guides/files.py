@@ -8,24 +8,24 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from reid.datasets.records import Record
 from reid.loading.guides.source import (
-    CORNERS,
-    HEATMAPS,
+    KINDS,
     SIDE,
     Place,
     Planes,
+    check_planes,
     count_channels,
     in_batches,
+    kinds_of,
     place_of,
     seen_segments,
 )
 from reid.loading.transforms import Pixels
 
-KINDS = {"heatmap": HEATMAPS, "segment": len(CORNERS)}  # kind -> files of a picture
 ROOM = 1 << 20  # bytes; a plane's file has some 800
 
 
@@ -49,7 +49,7 @@ class FileGuides:
         self, records: Sequence[Record], *, heatmap: bool, segment: bool, confidence: float = 0.5
     ) -> None:
         self.channels = count_channels(heatmap=heatmap, segment=segment)
-        self.kinds = [kind for kind, on in (("heatmap", heatmap), ("segment", segment)) if on]
+        self.kinds = kinds_of(heatmap=heatmap, segment=segment)
         self.places = [place_of(record) for record in records]
         for folder, part in sorted({place[:2] for place in self.places}):
             for kind in self.kinds:
@@ -57,7 +57,7 @@ class FileGuides:
         if segment:
             self.seen = seen_segments(records, confidence=confidence)
 
-    def __call__(self, rows: Sequence[int], sizes: NDArray[np.int64]) -> Pixels:
+    def __call__(self, rows: Sequence[int], sizes: ArrayLike) -> Pixels:
         """Rows -> (n, channels, 64, 64); the sizes of the images do not matter."""
         planes = np.zeros((len(rows), self.channels, SIDE, SIDE), np.uint8)
         for picture, row in zip(planes, rows, strict=True):
@@ -147,7 +147,7 @@ def write_guide_files(
     Raises ``ValueError`` for records outside VeRi's layout, or planes of another shape.
     """
     channels = count_channels(heatmap=heatmap, segment=segment)
-    kinds = [kind for kind, on in (("heatmap", heatmap), ("segment", segment)) if on]
+    kinds = kinds_of(heatmap=heatmap, segment=segment)
     places = [place_of(record) for record in records]
     rows = [row for row, place in enumerate(places) if not all(finished(place, kind) for kind in kinds)]
     with tqdm(total=len(rows), desc="writing guides", disable=None, leave=False) as bar:
@@ -163,12 +163,6 @@ def write_guide_files(
                         )
                     first += KINDS[kind]
                 bar.update()
-
-
-def check_planes(planes: Pixels, shape: tuple[int, int]) -> None:
-    right = (*shape, SIDE, SIDE)
-    if planes.shape != right or planes.dtype != np.uint8:
-        raise ValueError(f"planes are {planes.shape} {planes.dtype}: {right} uint8 are needed")
 
 
 def finished(place: Place, kind: str) -> bool:

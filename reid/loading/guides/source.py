@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from reid.datasets.keypoints import KEYPOINTS, MIRRORED_KEYPOINTS, MIRRORED_SEGMENTS, SEGMENTS
 from reid.datasets.records import Record
@@ -14,6 +14,7 @@ from reid.loading.transforms import Pixels
 SIDE = 64  # of a plane, in pixels
 HEATMAPS = len(KEYPOINTS)
 CORNERS = np.array(list(SEGMENTS.values()))  # (13, 4) keypoints of a segment
+KINDS = {"heatmap": HEATMAPS, "segment": len(CORNERS)}  # kind -> planes of a picture
 
 Planes = Callable[[Sequence[int]], Pixels]  # n rows of a list -> (n, channels, 64, 64), segments ungated
 
@@ -27,7 +28,7 @@ class Guides(Protocol):
 
     channels: int  # 36 with heat maps + 13 with segments
 
-    def __call__(self, rows: Sequence[int], sizes: NDArray[np.int64]) -> Pixels:
+    def __call__(self, rows: Sequence[int], sizes: ArrayLike) -> Pixels:
         """n rows, and (n, 2) width and height of their images in pixels, -> (n, channels, 64, 64)."""
         ...
 
@@ -37,6 +38,10 @@ def count_channels(*, heatmap: bool, segment: bool) -> int:
     if not heatmap and not segment:
         raise ValueError("data.heatmap=false and data.segment=false: guides are one of the two, or both")
     return HEATMAPS * heatmap + len(CORNERS) * segment
+
+
+def kinds_of(*, heatmap: bool, segment: bool) -> list[str]:
+    return [kind for kind, on in (("heatmap", heatmap), ("segment", segment)) if on]
 
 
 def mirrored_channels(guides: Guides) -> NDArray[np.intp]:
@@ -118,6 +123,13 @@ def hide(segments: Pixels, seen: NDArray[np.bool_]) -> None:
     """Blacken, in place, what of (n, 13, 64, 64) is not ``seen``, (n, 13)."""
     if not seen.all():
         segments[~seen] = 0
+
+
+def check_planes(planes: Pixels, shape: tuple[int, int]) -> None:
+    """Raise ``ValueError`` for planes that are not (pictures, channels, 64, 64)."""
+    right = (*shape, SIDE, SIDE)
+    if planes.shape != right or planes.dtype != np.uint8:
+        raise ValueError(f"planes are {planes.shape} {planes.dtype}: {right} uint8 are needed")
 
 
 def in_batches(rows: Sequence[int], size: int = 32) -> Iterator[Sequence[int]]:
