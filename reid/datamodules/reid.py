@@ -1,7 +1,7 @@
 """The loaders that every benchmark shares: training batches; query and gallery in one evaluation loader."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -27,10 +27,14 @@ from reid.loading import (
     usable,
 )
 from reid.loading.device import on_device
-from reid.loading.guides import DrawnGuides, FileGuides, Guides
+from reid.loading.guides import DrawnGuides, FileGuides, Guides, PackedGuides
 from reid.loading.guides.frame import UnsquaredGuides
 
-SOURCES = {"keypoints": DrawnGuides, "files": FileGuides}
+SOURCES: Mapping[str, Callable[..., Guides]] = {
+    "keypoints": DrawnGuides,
+    "files": FileGuides,
+    "pack": PackedGuides,
+}
 
 
 class ReIDDataModule(pl.LightningDataModule):
@@ -113,6 +117,11 @@ class ReIDDataModule(pl.LightningDataModule):
             if value not in allowed:
                 words = " or ".join(str(each).lower() for each in allowed)
                 raise ValueError(f"data.{key}={value!r}: use {words}")
+        if heatmap_frame == "square" and guides == "keypoints":
+            raise ValueError(
+                "data.heatmap_frame=square is for published files and packs of them (data.guides=files or pack):"
+                " heatmaps drawn from keypoints are in the image's frame"
+            )
         for key, number in (
             ("batch_size", batch_size),
             ("images_per_identity", images_per_identity),
@@ -211,10 +220,12 @@ class ReIDDataModule(pl.LightningDataModule):
         """The source of the guides that are on."""
         if not (self.heatmap or self.segment):
             return None
-        guides: Guides = SOURCES[self.guides](
+        guides = SOURCES[self.guides](
             records, heatmap=self.heatmap, segment=self.segment, confidence=self.segment_confidence
         )
-        return UnsquaredGuides(guides) if self.heatmap and self.heatmap_frame == "square" else guides
+        if self.heatmap and self.heatmap_frame == "square":
+            return UnsquaredGuides(guides)
+        return guides
 
     def train_batches(self, *, epoch: int = 0, skip_batches: int = 0) -> DrawBatchSampler:
         """Which images make up the batches of this process, from ``epoch`` on."""

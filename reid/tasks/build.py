@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import nn
 
 from reid.callbacks import Progress
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
@@ -107,6 +108,21 @@ def count_classes(config: DictConfig, datamodule: ReIDDataModule) -> None:
         datamodule.setup()
         OmegaConf.update(config, "data.num_identities", datamodule.num_identities)
         OmegaConf.update(config, "data.attributes", dict(datamodule.attributes or {}))
+
+
+def check_channels(module: ReIDModule, datamodule: ReIDDataModule) -> None:
+    """Refuse images with more planes, or fewer, than the network takes.
+
+    Raises:
+        ValueError: with both numbers.
+    """
+    stem = next(layer for layer in module.network.modules() if isinstance(layer, nn.Conv2d))
+    if stem.in_channels != datamodule.channels:
+        raise ValueError(
+            f"the network takes {stem.in_channels} channels, images have {datamodule.channels} with"
+            f" data.heatmap={str(datamodule.heatmap).lower()} and"
+            f" data.segment={str(datamodule.segment).lower()}: use model=multitask, or switch both off"
+        )
 
 
 def model_section(config: DictConfig) -> dict[str, Any]:

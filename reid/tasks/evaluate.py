@@ -13,15 +13,22 @@ from reid.callbacks import Retrieval, RetrievalMetrics
 from reid.checkpoint import difference, read_checkpoint
 from reid.datamodules import ReIDDataModule
 from reid.modules import ReIDModule
-from reid.tasks.build import build_datamodule, build_others, build_trainer, model_section, trained_module
+from reid.tasks.build import (
+    build_datamodule,
+    build_others,
+    build_trainer,
+    check_channels,
+    model_section,
+    trained_module,
+)
 from reid.tasks.report import Results, leave_results
 
 
 def evaluate(config: DictConfig) -> float:
     """Evaluate ``checkpoint`` on the configured benchmark.
 
-    The model, its image size and its distance are the checkpoint's own; ``model=`` on the command line is
-    compared with it, ``data.image_size=`` and ``evaluation.distance=`` overrule it.
+    The model, its image size, its guides and its distance are the checkpoint's own; ``model=`` on the command
+    line is compared with it, ``data.image_size=`` and ``evaluation.distance=`` overrule it.
 
     Returns:
         mAP, a fraction.
@@ -35,7 +42,12 @@ def evaluate(config: DictConfig) -> float:
     for key, name in (("data.image_size", "image_size"), ("evaluation.distance", "distance")):
         if not was_given(key):
             OmegaConf.update(config, key, checkpoint["reid"][name])
+    network = checkpoint["reid"]["model"].get("network", {})
+    for switch in ("heatmap", "segment", "keypoints"):
+        if not was_given(f"data.{switch}"):
+            OmegaConf.update(config, f"data.{switch}", network.get(switch, False))
     benchmarks = [build_datamodule(config), *build_others(config)]
+    check_channels(module, benchmarks[0])
     retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
     trainer = build_trainer(config, [retrieval])
     if trainer.is_global_zero:

@@ -16,6 +16,7 @@ from reid.tasks.build import (
     build_datamodule,
     build_others,
     build_trainer,
+    check_channels,
     count_classes,
     model_section,
     training_module,
@@ -44,6 +45,7 @@ def train(config: DictConfig) -> float:
     resume = None if config.resume is None else check_resume(Path(config.resume), section)
     others = build_others(config)
     module = training_module(config)
+    check_channels(module, datamodule)
     module.description = describe(
         section,
         image_size=datamodule.image_size,

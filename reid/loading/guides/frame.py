@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from reid.loading.guides.source import HEATMAPS, Guides
 from reid.loading.transforms import Pixels
@@ -20,11 +20,11 @@ class UnsquaredGuides:
 
     def __init__(self, guides: Guides) -> None:
         self.guides = guides
-        self.channels = guides.channels
+        self.channels: int = guides.channels
 
-    def __call__(self, rows: Sequence[int], sizes: NDArray[np.int64]) -> Pixels:
+    def __call__(self, rows: Sequence[int], sizes: ArrayLike) -> Pixels:
         planes = self.guides(rows, sizes)
-        for own, size in zip(planes, sizes, strict=True):
+        for own, size in zip(planes, np.asarray(sizes), strict=True):
             own[:HEATMAPS] = cut_out(own[:HEATMAPS], size)
         return planes
 

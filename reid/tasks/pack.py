@@ -1,0 +1,73 @@
+"""task=pack: heatmaps and segments of a benchmark's pictures into one file a set, for data.guides=pack."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
+from reid.datamodules.reid import SOURCES
+from reid.datasets import Record
+from reid.datasets.records import PARTS
+from reid.loading import read_image
+from reid.loading.guides import Guides, write_pack
+from reid.loading.guides.source import place_of
+from reid.loading.transforms import Pixels
+from reid.tasks.build import build_datamodule
+
+
+def pack(config: DictConfig) -> None:
+    """Write ``guides_<set>.h5`` beside the folders of images, from ``data.guides=files`` or ``keypoints``.
+
+    A pack that is there is replaced when the new one is whole; an interrupted task goes on where it stopped.
+
+    Raises:
+        ValueError: nothing to pack from, or a benchmark without guides.
+    """
+    source, options = config.data.guides, config.task
+    if source == "pack":
+        raise ValueError("data.guides=pack: task=pack writes packs from data.guides=files or keypoints")
+    datamodule = build_datamodule(config)
+    datamodule.prepare_data()
+    datamodule.setup()
+    assert datamodule.benchmark is not None
+    written: dict[Path, int] = {}
+    for part in PARTS:
+        records = getattr(datamodule.benchmark, part)
+        for path, own in by_pack(records).items():
+            guides = SOURCES[source](
+                own, heatmap=options.heatmap, segment=options.segment, confidence=0
+            )  # packs hold segments as they are: whether one shows is decided when it is loaded
+
+            def planes(rows: Sequence[int], own: Sequence[Record] = own, guides: Guides = guides) -> Pixels:
+                return guides(rows, sizes_of([own[row] for row in rows]))
+
+            write_pack(
+                path,
+                [record.path.name for record in own],
+                planes=planes,
+                heatmap=options.heatmap,
+                segment=options.segment,
+                source=source,
+                compression=options.compression,
+            )
+            written[path] = len(own)
+    lines = [
+        f"{path}: {count:,} pictures, {path.stat().st_size / 1e6:,.1f} MB" for path, count in written.items()
+    ]
+    sys.stdout.write("\n".join([*lines, "read them with data.guides=pack\n"]))
+
+
+def by_pack(records: Sequence[Record]) -> dict[Path, list[Record]]:
+    """The records of each pack, in order."""
+    packs: dict[Path, list[Record]] = {}
+    for record in records:
+        packs.setdefault(place_of(record).pack, []).append(record)
+    return packs
+
+
+def sizes_of(records: Sequence[Record]) -> NDArray[np.int64]:
+    """(n, 2) width, height of their images, which are opened for it."""
+    return np.array([read_image(record).shape[1::-1] for record in records], np.int64)
