@@ -8,6 +8,7 @@ from reid.datamodules.msmt17 import MSMT17DataModule
 from reid.datamodules.pedestrians import PedestriansDataModule
 from reid.datamodules.reid import ReIDDataModule
 from reid.datamodules.union import UnionDataModule
+from reid.datamodules.vehicles import VehiclesDataModule
 from reid.datamodules.veri import VeRiDataModule
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "ReIDDataModule",
     "UnionDataModule",
     "VeRiDataModule",
+    "VehiclesDataModule",
 ]

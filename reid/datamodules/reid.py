@@ -119,7 +119,7 @@ class ReIDDataModule(pl.LightningDataModule):
                 raise ValueError(f"data.{key}={value!r}: use {words}")
         if heatmap_frame == "square" and guides == "keypoints":
             raise ValueError(
-                "data.heatmap_frame=square is for published files and packs of them (data.guides=files or pack):"
+                "data.heatmap_frame=square is for published files and packs (data.guides=files or pack):"
                 " heatmaps drawn from keypoints are in the image's frame"
             )
         for key, number in (

@@ -1,6 +1,6 @@
 """Records -> Batches: decoding, transforms, and which images make up a batch."""
 
-from reid.loading.images import ImageSet, read_image, relabel, usable
+from reid.loading.images import ImageSet, planes_of, read_image, relabel, usable
 from reid.loading.sampler import DrawBatchSampler, EvaluationBatchSampler, IdentitySampler, RandomSampler
 from reid.loading.transforms import Pipeline, RandomErasing, RandomTranslation
 
@@ -13,6 +13,7 @@ __all__ = [
     "RandomErasing",
     "RandomSampler",
     "RandomTranslation",
+    "planes_of",
     "read_image",
     "relabel",
     "usable",

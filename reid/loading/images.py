@@ -19,7 +19,7 @@ from tqdm import tqdm
 from reid.contracts import Batch
 from reid.datasets.keypoints import MIRRORED_KEYPOINTS
 from reid.datasets.records import Record
-from reid.loading.guides.source import Guides, mirrored_channels, stack_keypoints
+from reid.loading.guides.source import Guides, Planes, mirrored_channels, stack_keypoints
 from reid.loading.sampler import Draw
 from reid.loading.transforms import Pipeline, Pixels
 
@@ -165,6 +165,15 @@ class ImageSet(Dataset[Batch]):
             seen["guides"] = torch.from_numpy(planes)
             seen["geometry"] = torch.from_numpy(moved.geometry)
         return seen
+
+
+def planes_of(records: Sequence[Record], guides: Guides) -> Planes:
+    """Guides by rows alone, for writing them down: images are opened for their sizes."""
+
+    def planes(rows: Sequence[int]) -> Pixels:
+        return guides(rows, np.array([read_image(records[row]).shape[1::-1] for row in rows]))
+
+    return planes
 
 
 class ImageCache:

@@ -4,17 +4,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from reid.datamodules.reid import SOURCES
 from reid.datasets import Record
 from reid.datasets.records import PARTS
-from reid.loading import read_image
-from reid.loading.guides import Guides, write_pack
+from reid.loading import planes_of
+from reid.loading.guides import write_pack
 from reid.loading.guides.source import place_of
-from reid.loading.transforms import Pixels
 from reid.tasks.build import build_datamodule
 
 
@@ -37,17 +34,13 @@ def pack(config: DictConfig) -> None:
     for part in PARTS:
         records = getattr(datamodule.benchmark, part)
         for path, own in by_pack(records).items():
-            guides = SOURCES[source](
+            guides = SOURCES[source](  # ungated: whether a segment shows is decided when it is loaded
                 own, heatmap=options.heatmap, segment=options.segment, confidence=0
-            )  # packs hold segments as they are: whether one shows is decided when it is loaded
-
-            def planes(rows: Sequence[int], own: Sequence[Record] = own, guides: Guides = guides) -> Pixels:
-                return guides(rows, sizes_of([own[row] for row in rows]))
-
+            )
             write_pack(
                 path,
                 [record.path.name for record in own],
-                planes=planes,
+                planes=planes_of(own, guides),
                 heatmap=options.heatmap,
                 segment=options.segment,
                 source=source,
@@ -66,8 +59,3 @@ def by_pack(records: Sequence[Record]) -> dict[Path, list[Record]]:
     for record in records:
         packs.setdefault(place_of(record).pack, []).append(record)
     return packs
-
-
-def sizes_of(records: Sequence[Record]) -> NDArray[np.int64]:
-    """(n, 2) width, height of their images, which are opened for it."""
-    return np.array([read_image(record).shape[1::-1] for record in records], np.int64)
