@@ -1,14 +1,19 @@
 """The pictures a run leaves in its folder: plain data and a path in, a PNG out."""
 
+from reid.plots.confusion import plot_confusion
 from reid.plots.contact_sheet import plot_contact_sheet
 from reid.plots.curves import plot_cmc, plot_roc, plot_training
+from reid.plots.guides import GuidedImage, plot_guides
 from reid.plots.ranked_lists import RankedList, choose_queries, plot_ranked_lists
 
 __all__ = [
+    "GuidedImage",
     "RankedList",
     "choose_queries",
     "plot_cmc",
+    "plot_confusion",
     "plot_contact_sheet",
+    "plot_guides",
     "plot_ranked_lists",
     "plot_roc",
     "plot_training",
