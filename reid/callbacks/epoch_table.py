@@ -84,6 +84,9 @@ def sentence(row: dict[str, float], epochs: int) -> str:
         parts.append(f"loss {row['train/loss']:.4f}")
     if "val/mAP" in row:
         parts.append(f"mAP {100 * row['val/mAP']:5.2f} %  rank-1 {100 * row['val/rank1']:5.2f} %")
+    for name, value in row.items():
+        if name.startswith("val/") and name.endswith("_accuracy"):
+            parts.append(f"{name.removeprefix('val/').removesuffix('_accuracy')} {100 * value:5.2f} %")
     if "train/images_per_second" in row:
         parts.append(f"{row['train/images_per_second']:.0f} images/s")
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])

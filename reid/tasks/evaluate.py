@@ -49,6 +49,7 @@ def evaluate(config: DictConfig) -> float:
     benchmarks = [build_datamodule(config), *build_others(config)]
     check_channels(module, benchmarks[0])
     retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
+    check_each(benchmarks[1:], retrieval)
     trainer = build_trainer(config, [retrieval])
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,13 @@ def evaluate_each(
         assert retrieval.result is not None
         results.append((datamodule, retrieval.result))
     return results
+
+
+def check_each(others: Sequence[ReIDDataModule], retrieval: RetrievalMetrics) -> None:
+    """Raise ``ValueError`` where a further benchmark lacks what the protocol asks for: before a training."""
+    for datamodule in others:
+        assert datamodule.benchmark is not None, "further benchmarks are read when they are built"
+        retrieval.check(datamodule.benchmark)
 
 
 def was_given(key: str) -> bool:

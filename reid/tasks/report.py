@@ -13,9 +13,16 @@ from pytorch_lightning.loggers import WandbLogger
 
 from reid.callbacks import Retrieval
 from reid.datamodules import ReIDDataModule
-from reid.datasets import Record
+from reid.datasets import Benchmark, Record
 from reid.evaluation import average_precision, cmc
-from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists, plot_roc
+from reid.plots import (
+    RankedList,
+    choose_queries,
+    plot_cmc,
+    plot_confusion,
+    plot_ranked_lists,
+    plot_roc,
+)
 
 FURTHER = {  # what figures of other rankings and protocols begin with, and what the table calls them
     "rerank_": "re-ranked",
@@ -23,8 +30,8 @@ FURTHER = {  # what figures of other rankings and protocols begin with, and what
     "single_shot_": "single-shot galleries",
 }
 TPR = "tpr_at_fpr_"
-FIGURES = ("mAP", "mINP", "rank")  # what the table shows, in per cent
-
+FIGURES = ("mAP", "mINP", "rank")  # what the table shows, in per cent, beside attributes' accuracies
+ACCURACY = "_accuracy"
 
 Results = Sequence[tuple[ReIDDataModule, Retrieval]]  # of the configured benchmark, then of further ones
 
@@ -41,8 +48,10 @@ def leave_results(
     folder = Path(config.paths.output)
     primary = config.evaluation.distance
     (datamodule, result), *others = results
+    by_track = config.evaluation.protocol == "image_to_track"
     figures = {
         **result.metrics[primary],
+        **({"protocol": config.evaluation.protocol} if by_track else {}),
         **extra,
         "evaluation_seconds": result.seconds,
         "distance": primary,
@@ -66,7 +75,8 @@ def leave_results(
     if config.published is not None:
         published = OmegaConf.to_container(config.published)
         assert isinstance(published, dict)
-        rows[f"published ({published.pop('source')})"] = published  # type: ignore[assignment]
+        known = {str(key): value for key, value in published.items() if value is not None}
+        rows[f"published ({known.pop('source')})"] = known
     sys.stdout.write(f"{table(rows)}\n{footnote(figures, folder)}\n")
     numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
     for other, found in others:
@@ -74,7 +84,8 @@ def leave_results(
     for logger in trainer.loggers:
         logger.log_metrics(numbers)
         if isinstance(logger, WandbLogger):
-            for picture in [*pictures, *folder.glob("plots/training.png")]:
+            drawn_before = [*folder.glob("plots/training.png"), *sorted(folder.glob("plots/guides*.png"))]
+            for picture in [*pictures, *drawn_before]:
                 logger.log_image(key=picture.stem, images=[str(picture)])
             logger.experiment.finish()  # else the next job of a sweep would go on in this run
     return figures
@@ -95,7 +106,7 @@ def table_rows(result: Retrieval, primary: str, *, name: str) -> dict[str, dict[
 
 
 def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Path) -> list[Path]:
-    """The CMC curve, a ROC curve if it was asked for, and the contact sheet of ranked lists."""
+    """The CMC curve, a ROC curve if asked for, the sheet of ranked lists, and a matrix an attribute."""
     ranking = result.rankings[primary]
     curves = {name: cmc(each, min(20, each.gallery_size)).tolist() for name, each in result.rankings.items()}
     pictures = [
@@ -131,7 +142,17 @@ def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Pa
             )
     title = f"{datamodule.name}: mAP {100 * result.metrics[primary]['mAP']:.1f} %"
     pictures.append(plot_ranked_lists(lists, folder / "ranked_lists.png", title=title))
+    for name, matrix in result.attributes.items():
+        names = value_names(datamodule.benchmark, name, count=len(matrix))
+        path, title = folder / f"confusion_{name}.png", f"{datamodule.name}, {name}"
+        pictures.append(plot_confusion(matrix.numpy(), names, path, title=title))
     return pictures
+
+
+def value_names(benchmark: Benchmark, attribute: str, *, count: int) -> list[str]:
+    """What the values of an attribute are called; by their numbers those that the benchmark does not know."""
+    known = benchmark.attributes.get(attribute, ())
+    return [str(known[k]) if k < len(known) else str(k) for k in range(count)]
 
 
 def camera_name(record: Record) -> str:
@@ -145,22 +166,39 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
                             mAP   rank-1
     market1501, cosine     82.6     94.2
     published              82.6
+    >>> print(table({"veri, euclidean": {"mAP": 0.69, "queries": 1678, "color_accuracy": 0.932}}))
+                         mAP  color acc
+    veri, euclidean     69.0       93.2
     """
-    columns = list(dict.fromkeys(key for row in rows.values() for key in row if key.startswith(FIGURES)))
+    columns = {key: heading(key) for row in rows.values() for key in row if is_shown(key)}
+    widths = {key: max(9, len(head) + 2) for key, head in columns.items()}
     width = max(map(len, rows))
-    head = " " * width + "".join(f"{key.replace('rank', 'rank-'):>9}" for key in columns)
+    head = " " * width + "".join(f"{columns[key]:>{widths[key]}}" for key in columns)
     lines = [
-        f"{name:{width}}" + "".join(f"{100 * row[key]:9.1f}" if key in row else " " * 9 for key in columns)
+        f"{name:{width}}"
+        + "".join(
+            f"{100 * row[key]:{widths[key]}.1f}" if key in row else " " * widths[key] for key in columns
+        )
         for name, row in rows.items()
     ]
     return "\n".join(line.rstrip() for line in [head, *lines])
+
+
+def is_shown(key: str) -> bool:
+    """Whether a figure has a column."""
+    return key.startswith(FIGURES) or key.endswith(ACCURACY)
+
+
+def heading(key: str) -> str:
+    """What its column is called: rank-1 for rank1, color acc for color_accuracy."""
+    return f"{key.removesuffix(ACCURACY)} acc" if key.endswith(ACCURACY) else key.replace("rank", "rank-")
 
 
 def footnote(figures: Mapping[str, Any], folder: Path) -> str:
     """Counts, speeds and where everything lies."""
     parts = [
         f"{figures['queries']:,} queries ({figures['queries_skipped']:,} without a match)",
-        f"{figures['gallery']:,} gallery images",
+        f"{figures['gallery']:,} gallery {'tracks' if 'protocol' in figures else 'images'}",
         f"evaluated in {figures['evaluation_seconds']:.1f} s",
     ]
     if rates := [key for key in figures if key.startswith(TPR)]:

@@ -22,7 +22,8 @@ from reid.tasks.build import (
     training_module,
 )
 from reid.tasks.check import before_training
-from reid.tasks.evaluate import evaluate_each
+from reid.tasks.evaluate import check_each, evaluate_each
+from reid.tasks.guided import draw_guides
 from reid.tasks.report import leave_results
 
 log = logging.getLogger(__name__)
@@ -53,10 +54,13 @@ def train(config: DictConfig) -> float:
         data=datamodule.name,
     )
     callbacks = {name: instantiate(part, _convert_="all") for name, part in config.callbacks.items() if part}
+    retrieval, table = only(callbacks, RetrievalMetrics), only(callbacks, EpochTable)
+    check_each(others, retrieval)
     trainer = build_trainer(config, list(callbacks.values()))
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
+        draw_guides(datamodule, folder / "plots" / "guides.png")
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     announce(config, module, datamodule, trainer)
@@ -65,7 +69,6 @@ def train(config: DictConfig) -> float:
     best = folder / "checkpoints" / "best.ckpt"
     if best.is_file():
         module.network.load_state_dict(network_weights(read_checkpoint(best)))
-    retrieval, table = only(callbacks, RetrievalMetrics), only(callbacks, EpochTable)
     results = evaluate_each([datamodule, *others], module, trainer, retrieval)
     if trainer.is_global_zero:
         plot_training(table.rows, folder / "plots" / "training.png")
