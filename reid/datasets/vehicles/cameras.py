@@ -34,13 +34,13 @@ CAMERAS = (
            gain=(1.0, 1.0, 1.0), gamma=1.0, contrast=1.0, blur=0.35, noise=2.5, quality=91),
     Camera(6.0, radians(17), radians(158), 0.16, False, (-0.48, 0.36, 0.80), 0.45,
            gain=(1.07, 1.0, 0.9), gamma=0.92, contrast=0.95, blur=0.45, noise=3, quality=90),
-    Camera(4.8, radians(10), radians(92), 0.20, False, (0.0, 0.28, 0.96), 0.30,
+    Camera(4.8, radians(8), radians(92), 0.20, False, (0.0, 0.28, 0.96), 0.30,
            gain=(0.95, 1.0, 1.06), gamma=1.05, contrast=0.9, blur=0.5, noise=3, quality=88),
     Camera(5.8, radians(15), radians(-34), 0.18, False, (0.60, -0.48, 0.64), 0.50,
            gain=(1.05, 1.02, 0.96), gamma=0.9, contrast=1.05, blur=0.35, noise=2.5, quality=92),
     Camera(6.6, radians(22), radians(-142), 0.20, False, (-0.64, -0.48, 0.60), 0.40,
            gain=(0.94, 1.03, 0.98), gamma=1.1, contrast=0.95, blur=0.6, noise=3, quality=88),
-    Camera(5.2, radians(9), radians(-75), 0.28, True, (0.48, 0.64, 0.60), 0.15,
+    Camera(5.2, radians(7), radians(-75), 0.28, True, (0.48, 0.64, 0.60), 0.15,
            gain=(0.92, 0.86, 1.02), gamma=1.12, contrast=0.88, blur=0.7, noise=5, quality=86),
 )  # fmt: skip
 

@@ -145,38 +145,6 @@ def draw_bed(painter: Painter, vehicle: Vehicle) -> None:
             painter.fill(np.array([a, b, b + down, a + down]), shade)
 
 
-def draw_box(painter: Painter, vehicle: Vehicle, side: str) -> None:
-    """The lower part of a truck's box, and the chassis that carries it."""
-    keypoints = painter.keypoints
-    rear, front = keypoints[[10, 17]][:, 0]
-    half, sill, deck = abs(keypoints[11, 1]), keypoints[10, 2], keypoints[11, 2]
-    y = half if side == "left" else -half
-    belt = keypoints[12, 2]
-    end = rear + CARGO * (front - rear)
-    normal = painter.normals[f"{side} side"]
-
-    def wall(x: tuple[float, float], z: tuple[float, float], colour: Colour) -> None:
-        corners = [(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])]
-        painter.fill(np.array(corners), painter.light(colour, normal))
-
-    wall((rear, end), (sill - 0.1, deck), (52, 52, 56))
-    wall((rear, end), (deck - 0.02, belt + 0.05), vehicle.cargo)
-    wall((rear, end), (deck - 0.06, deck), (150, 150, 150))
-    wall((end, end + 0.12), (sill - 0.1, belt + 0.05), DARK)
-
-
-def draw_bus_doors(painter: Painter, vehicle: Vehicle, side: str) -> None:
-    """Doors of glass on the right, flaps on the left."""
-    if side == "right":
-        for u in (0.42, 0.5):
-            painter.bar("right side", (u, u + 0.07), (0.06, 0.98), vehicle.tint, gloss=30)
-        for u in (0.3, 0.55):
-            painter.bar("right front fender", (u, u + 0.22), (0.1, 0.95), vehicle.tint, gloss=30)
-    else:
-        for u in (0.2, 0.45, 0.7):
-            painter.bar("left side", (u, u + 0.005), (0.05, 0.5), tone(vehicle.paint, 0.6))
-
-
 def draw_decals(painter: Painter, vehicle: Vehicle, face: str) -> None:
     for decal in vehicle.decals:
         if decal.face != face:

@@ -78,6 +78,7 @@ class Vehicle:
     rack: bool
     sign: Colour | None  # on the roof, as a taxi's
     panels: bool  # a van without rear windows
+    spare: bool  # an suv with a wheel on its tail
     grille: int
     decals: tuple[Decal, ...]
 
@@ -130,6 +131,7 @@ def meet_vehicle(seed: int, identity: int) -> Vehicle:
         rack=rng.random() < 0.3,
         sign=choose(DECALS, rng) if rng.random() < 0.15 else None,
         panels=rng.random() < 0.4,
+        spare=rng.random() < 0.5,
         grille=int(rng.integers(3)),
         decals=tuple(stick_decal(rng) for _ in range(int(rng.integers(2, 7)))),
     )

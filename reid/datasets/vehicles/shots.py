@@ -18,7 +18,7 @@ from reid.datasets.vehicles.view import Painter, Pinhole, Pixels
 
 FINER = 3  # vehicles are drawn so many times larger, then averaged down
 STRANGERS = (2000, 2200)  # numbers that nobody is asked for
-WIDTHS, HEIGHT = (92.0, 205.0), 190.0  # pixels of the vehicle in a picture
+WIDTHS, HEIGHT = (88.0, 190.0), 190.0  # pixels of the vehicle in a picture
 
 # The second word of every generator's seed: what one picture shows never depends on how many are drawn.
 PASS, SHOT = 3, 4
