@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from reid.datasets.records import Record
+from reid.loading.guides.jpeg import decode_plane, decode_together
 from reid.loading.guides.source import (
     KINDS,
     SIDE,
@@ -26,7 +27,7 @@ from reid.loading.guides.source import (
 )
 from reid.loading.transforms import Pixels
 
-ROOM = 1 << 20  # bytes; a plane's file has some 800
+ROOM = 1 << 16  # bytes at a time; a plane's file has some 800
 
 
 class FileGuides:
@@ -65,7 +66,9 @@ class FileGuides:
             for kind in self.kinds:
                 count = KINDS[kind]
                 wanted = range(count) if kind == "heatmap" else np.flatnonzero(self.seen[row]).tolist()
-                read_planes(self.places[row].files(kind), picture[first : first + count], wanted=wanted)
+                if len(wanted):
+                    read = read_planes(self.places[row].files(kind), wanted=wanted)
+                    picture[first : first + count][wanted] = read
                 first += count
         return planes
 
@@ -78,50 +81,49 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def read_planes(folder: Path, planes: Pixels, *, wanted: Sequence[int]) -> None:
-    """Decode the ``wanted`` files of a folder into their planes of (k, 64, 64).
-
-    Opened within their folder, and read into one piece of memory: that saves a fourth of the time.
+def read_planes(folder: Path, *, wanted: Sequence[int]) -> Pixels:
+    """The ``wanted`` files of a folder, at least one, -> (n, 64, 64).
 
     Raises ``FileNotFoundError`` or, for a file that breaks off or is no image, ``ValueError``.
     """
-    content = np.empty(ROOM, np.uint8)
-    place = "."
+    names = [f"{plane:02d}.jpg" for plane in wanted]
+    contents: list[bytes] = []
     try:
-        inside = os.open(folder, os.O_RDONLY)
+        inside = os.open(folder, os.O_RDONLY)  # one walk along the path, not one a file
         try:
-            for plane in wanted:
-                place = f"{plane:02d}.jpg"
-                file = os.open(place, os.O_RDONLY, dir_fd=inside)
-                try:
-                    length = os.readv(file, [content.data])
-                finally:
-                    os.close(file)
-                planes[plane] = decode_plane(content[:length])
+            contents.extend(read_file(name, inside=inside) for name in names)
         finally:
             os.close(inside)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        place = folder if error.filename not in names else folder / error.filename
         raise FileNotFoundError(
-            f"{folder / place} is missing: copy this picture's guides again, or set data.guides=keypoints"
+            f"{place} is missing: copy this picture's guides again, or set data.guides=keypoints"
         ) from None
+    together = decode_together(contents)
+    if together is not None:
+        return together
+    return np.stack(
+        [decode_file(folder / name, content) for name, content in zip(names, contents, strict=True)]
+    )
+
+
+def read_file(name: str, *, inside: int) -> bytes:
+    """All bytes of a file in a folder that is open."""
+    file = os.open(name, os.O_RDONLY, dir_fd=inside)
+    try:
+        content = os.read(file, ROOM)
+        while len(content) % ROOM == 0 and (more := os.read(file, ROOM)):
+            content += more
+        return content
+    finally:
+        os.close(file)
+
+
+def decode_file(path: Path, content: bytes) -> Pixels:
+    try:
+        return decode_plane(content)
     except ValueError as fault:
-        raise ValueError(f"{folder / place} {fault}: copy it again, or set data.guides=keypoints") from None
-
-
-def decode_plane(content: Pixels) -> Pixels:
-    """The bytes of a file -> (64, 64). Raises ``ValueError`` saying what is wrong."""
-    if not len(content):
-        raise ValueError("is empty")
-    if len(content) == ROOM:
-        raise ValueError(f"has {ROOM:,} bytes or more, which no plane has")
-    if content[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in content[-64:].tobytes():
-        raise ValueError(f"breaks off after {len(content):,} bytes")  # cv2 would paint the rest gray
-    plane = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-    if plane is None:
-        raise ValueError("is no image that OpenCV can decode")
-    if plane.shape != (SIDE, SIDE):
-        plane = cv2.resize(plane, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-    return plane  # type: ignore[return-value]
+        raise ValueError(f"{path} {fault}: copy it again, or set data.guides=keypoints") from None
 
 
 def write_guide_files(

@@ -92,7 +92,7 @@ def write_pack(
             with suppress(OSError, RuntimeError):  # a full disk, which is what is raised already
                 keep(file, done)
             raise
-        del file.attrs["finished"]
+        keep(file, done)
     os.replace(draft, path)
 
 
@@ -112,6 +112,7 @@ def open_draft(
         file: h5py.File | None = None
         try:
             file = h5py.File(draft, "r+", rdcc_nbytes=0)
+            hold_back(file)
             check_draft(file, names, kinds=kinds, header=header)
             log.info("%s goes on at picture %d of %d", draft, file.attrs["finished"], len(names))
             return file
@@ -126,6 +127,7 @@ def open_draft(
                     file.close()
             draft.unlink()
     file = h5py.File(draft, "w", rdcc_nbytes=0)  # no cache: what is written is written, or fails at once
+    hold_back(file)
     file.attrs.update({**header, "finished": 0})
     file.create_dataset("name", data=list(names), shape=(len(names),), dtype=h5py.string_dtype())
     for kind in kinds:
@@ -134,6 +136,14 @@ def open_draft(
             kind, (len(names), *shape), np.uint8, chunks=(1, *shape), compression=compression, fillvalue=None
         )
     return file
+
+
+def hold_back(file: h5py.File) -> None:
+    """Let the file's structure reach the disk by ``keep`` alone: a process killed later leaves it whole."""
+    config = file.id.get_mdc_config()
+    config.evictions_enabled = False
+    config.incr_mode = config.flash_incr_mode = config.decr_mode = 0  # which HDF5 wants with that
+    file.id.set_mdc_config(config)
 
 
 def check_draft(
@@ -164,11 +174,11 @@ def room_for(draft: Path, size: int, *, compression: Compression) -> Iterator[No
 
     def describe(need: int) -> OSError:
         free = shutil.disk_usage(draft.parent).free
-        smaller = "" if compression else " or compress it (compression=lzf needs about a tenth),"
+        smaller = "" if compression else ", or write it with compression=lzf, which needs about a tenth"
         return OSError(
             errno.ENOSPC,
-            f"the pack needs {need / 1e9:.2f} GB more, {free / 1e9:.2f} GB are free: make room,{smaller} and"
-            " start again, what is written is kept",
+            f"the pack needs {need / 1e6:,.0f} MB more, {free / 1e6:,.0f} MB are free: make room and start"
+            f" again, which goes on with what is written{smaller}",
             str(draft),
         )
 
