@@ -85,9 +85,6 @@ def read_table(path: Path, *, columns: int, before: int) -> dict[str, tuple[list
     return table
 
 
-# what lies in the folder
-
-
 def test_layout_names_and_counts_are_veris(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == FILES
     assert {path.name for path in (folder / "annot").iterdir()} == {"label_train.csv", "label_test.csv"}
@@ -212,9 +209,6 @@ def test_predictions_are_near_the_annotations_and_surer_of_what_is_visible(folde
     assert guesses[~visible, 2].min() > 0
 
 
-# the folder's manners
-
-
 def test_same_seed_same_bytes_and_other_seed_other_pictures(folder: Path, tmp_path: Path) -> None:
     again, other = draw(tmp_path), draw(tmp_path, seed=1)
     assert contents(again) == contents(folder)
@@ -278,9 +272,6 @@ def test_impossible_sizes_name_the_allowed_ones(wrong: dict[str, int]) -> None:
 def test_negative_seed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="seed is -1; the benchmark can be drawn with 0 and above"):
         draw(tmp_path, seed=-1)
-
-
-# what is drawn
 
 
 def test_the_default_has_all_colours_and_types_and_vehicles_that_share_both() -> None:

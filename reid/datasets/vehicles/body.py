@@ -47,12 +47,13 @@ def draw_vehicle(painter: Painter, vehicle: Vehicle) -> None:
 def draw_spare(painter: Painter, vehicle: Vehicle) -> None:
     """The wheel on an suv's tail, in a cover."""
     x, _, z = painter.keypoints[11]
-    for share, out, colour in ((0.9, 0.0, RUBBER), (0.9, 0.16, RUBBER), (0.68, 0.17, vehicle.rim_colour)):
-        radius = vehicle.wheel * share
-        disc = np.column_stack(
-            [np.full(24, x - out), radius * CIRCLE[:, 0], z - 0.06 + radius * CIRCLE[:, 1]]
-        )
-        painter.fill(disc, painter.light(colour, painter.normals["rear"]))
+    disc = np.column_stack(
+        [np.full(24, x), vehicle.wheel * CIRCLE[:, 0], z - 0.06 + vehicle.wheel * CIRCLE[:, 1]]
+    )
+    outward, middle = np.array((-0.16, 0.0, 0.0)), np.array((x, 0.0, z - 0.06))
+    painter.hull(np.concatenate([disc, disc + outward]), RUBBER)
+    cover = middle + 0.75 * (disc - middle) + outward
+    painter.fill(cover, painter.light(vehicle.rim_colour, painter.normals["rear"]))
 
 
 def draw_tops(painter: Painter, vehicle: Vehicle) -> None:
@@ -73,6 +74,7 @@ def draw_tops(painter: Painter, vehicle: Vehicle) -> None:
 
 
 def draw_greenhouse(painter: Painter, vehicle: Vehicle) -> None:
+    """What stands on the belt: windows, the roof, and what is on it."""
     for face in GREENHOUSE[:-1]:
         if painter.facing[face]:
             draw_windows(painter, vehicle, face)

@@ -1,4 +1,4 @@
-"""What is on a vehicle's faces: windows, lamps, plates, a bed, a box, and the decals that name it."""
+"""What is on a vehicle's faces: windows, lamps, plates, a bed, a box above the belt, and the decals."""
 
 from itertools import pairwise
 from math import cos, pi, sin
@@ -16,6 +16,7 @@ CARGO = 0.745  # where a truck's box ends, as a share of its length from the rea
 
 
 def tone(colour: Colour, share: float) -> Colour:
+    """A colour made darker, or lighter."""
     red, green, blue = (min(255, int(value * share)) for value in colour)
     return red, green, blue
 
@@ -23,48 +24,51 @@ def tone(colour: Colour, share: float) -> Colour:
 def draw_windows(painter: Painter, vehicle: Vehicle, face: str) -> None:
     """One upright face of the greenhouse: glass in a frame, or a truck's box."""
     painter.bar(face, (0, 1), (0, 1), vehicle.paint)
-    kind = vehicle.kind
-    if face in ("windscreen", "rear window"):
-        if face == "rear window" and kind == "truck":
-            painter.bar(face, (0, 1), (0, 1), vehicle.cargo)
-            for u in (0.02, 0.49, 0.97):
-                painter.bar(face, (u, u + 0.015), (0.02, 0.97), tone(vehicle.cargo, 0.6))
-            painter.bar(face, (0.42, 0.58), (0.18, 0.24), DARK)
-            return
-        if face == "rear window" and kind == "van" and vehicle.panels:
-            painter.bar(face, (0.49, 0.505), (0, 0.96), tone(vehicle.paint, 0.5))
-            return
-        low, high = (0.02, 0.8) if kind == "bus" else (0.05, 0.93)
-        glaze(painter, vehicle, face, (0.06, 0.94), (low, high))
-        if kind == "bus":
-            painter.bar(face, (0.15, 0.85), (0.84, 0.97), DARK)
-            painter.bar(face, (0.2, 0.2 + 0.1 * (2 + vehicle.grille)), (0.87, 0.94), (236, 150, 40))
-        elif kind == "van" and face == "rear window":
-            painter.bar(face, (0.49, 0.51), (0, 1), tone(vehicle.paint, 0.6))
+    if face == "windscreen":
+        draw_screen(painter, vehicle, face)
+    elif face != "rear window":
+        draw_side_windows(painter, vehicle, face)
+    elif vehicle.kind == "truck":
+        painter.bar(face, (0, 1), (0, 1), vehicle.cargo)
+        for u in (0.02, 0.49, 0.97):
+            painter.bar(face, (u, u + 0.015), (0.02, 0.97), tone(vehicle.cargo, 0.6))
+        painter.bar(face, (0.42, 0.58), (0.18, 0.24), DARK)
+    else:
+        if vehicle.kind != "van" or not vehicle.panels:
+            draw_screen(painter, vehicle, face)
+        if vehicle.kind == "van":
+            painter.bar(face, (0.49, 0.51), (0, 1), tone(vehicle.paint, 0.5))
+
+
+def draw_screen(painter: Painter, vehicle: Vehicle, face: str) -> None:
+    """The glass in front or behind; a bus says above it where it goes."""
+    if vehicle.kind != "bus":
+        glaze(painter, vehicle, face, (0.06, 0.94), (0.05, 0.93))
         return
+    glaze(painter, vehicle, face, (0.06, 0.94), (0.02, 0.8))
+    painter.bar(face, (0.15, 0.85), (0.84, 0.97), DARK)
+    painter.bar(face, (0.2, 0.4 + 0.1 * vehicle.grille), (0.87, 0.94), (236, 150, 40))
+
+
+def draw_side_windows(painter: Painter, vehicle: Vehicle, face: str) -> None:
+    """Windows between posts, as many as the type has; a truck's box behind its cab."""
+    kind, up = vehicle.kind, (0.06, 0.88)
     if kind == "bus":
-        count = 7
-        for k in range(count):
-            glaze(painter, vehicle, face, ((k + 0.08) / count, (k + 0.94) / count), (0.1, 0.84))
+        posts, gap, up = np.linspace(0.01, 1, 8).tolist(), 0.02, (0.1, 0.84)
     elif kind == "truck":
         painter.bar(face, (0, CARGO), (0, 1), vehicle.cargo)
-        for k in range(1, 8):
-            painter.bar(face, (k * CARGO / 8, k * CARGO / 8 + 0.006), (0, 1), tone(vehicle.cargo, 0.82))
+        for u in np.arange(1, 8) * CARGO / 8:
+            painter.bar(face, (u, u + 0.006), (0, 1), tone(vehicle.cargo, 0.82))
         painter.bar(face, (0, CARGO), (0.95, 1), tone(vehicle.cargo, 0.75))
         painter.bar(face, (CARGO, CARGO + 0.025), (0, 1), DARK)
-        glaze(painter, vehicle, face, (CARGO + 0.08, 0.965), (0.06, 0.6))
-    elif kind == "pickup":
-        glaze(painter, vehicle, face, (0.1, 0.49), (0.08, 0.88))
-        glaze(painter, vehicle, face, (0.54, 0.95), (0.08, 0.88))
+        posts, gap, up = [CARGO + 0.08, 0.965], 0.0, (0.06, 0.6)
     elif kind == "van":
-        if not vehicle.panels:
-            glaze(painter, vehicle, face, (0.05, 0.36), (0.14, 0.86))
-            glaze(painter, vehicle, face, (0.39, 0.66), (0.14, 0.86))
-        glaze(painter, vehicle, face, (0.7, 0.95), (0.06, 0.82))
+        posts, gap = ([0.7, 0.98] if vehicle.panels else [0.05, 0.38, 0.7, 0.98]), 0.03
     else:
-        posts = {"sedan": (0.1, 0.53), "hatchback": (0.12, 0.5)}.get(kind, (0.08, 0.3, 0.6))
-        for start, end in zip(posts, (*posts[1:], 0.98), strict=True):
-            glaze(painter, vehicle, face, (start, end - 0.025), (0.06, 0.88))
+        starts = {"sedan": [0.1, 0.53], "hatchback": [0.12, 0.5], "pickup": [0.1, 0.53]}
+        posts, gap = [*starts.get(kind, [0.08, 0.3, 0.6]), 0.98], 0.025
+    for start, end in pairwise(posts):
+        glaze(painter, vehicle, face, (start, end - gap), up)
 
 
 def glaze(
@@ -109,14 +113,16 @@ def draw_rear(painter: Painter, vehicle: Vehicle) -> None:
     painter.bar("rear", (0, 1), (0, 0.36), tone(vehicle.bumper, 0.9))
     painter.bar("rear", (0, 1), (0, 0.08), (46, 46, 50))
     painter.bar("rear", (0.03, 0.97), (0.36, 0.385), tone(body, 0.55))
+    draw_decals(painter, vehicle, "rear")
     for u in (0.02, 0.8):
+        painter.bar("rear", (u - 0.01, u + 0.19), (0.54, 0.97), tone(TAIL, 0.4))
         painter.bar("rear", (u, u + 0.18), (0.56, 0.95), TAIL)
         painter.bar("rear", (u + 0.03, u + 0.15), (0.66, 0.76), (236, 190, 176))
     draw_plate(painter, "rear", vehicle.plates[1], 0.55)
-    draw_decals(painter, vehicle, "rear")
 
 
 def draw_plate(painter: Painter, face: str, colour: Colour, v: float) -> None:
+    """A number plate, its lower edge at a share ``v`` of the face's height."""
     length, height = painter.measure(face)
     half, tall = 0.25 / length, 0.15 / height
     painter.bar(face, (0.5 - half, 0.5 + half), (v, v + tall), colour)
@@ -146,6 +152,7 @@ def draw_bed(painter: Painter, vehicle: Vehicle) -> None:
 
 
 def draw_decals(painter: Painter, vehicle: Vehicle, face: str) -> None:
+    """Whatever sticks to a face."""
     for decal in vehicle.decals:
         if decal.face != face:
             continue

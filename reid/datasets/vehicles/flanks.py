@@ -13,7 +13,9 @@ from reid.datasets.vehicles.view import Painter
 
 RUBBER: Colour = (34, 34, 36)
 CLADDING: Colour = (48, 48, 52)
-CIRCLE = np.array([(cos(a), sin(a)) for a in np.linspace(0, 2 * pi, 24, endpoint=False)])
+CIRCLE = np.array(
+    [(cos(a), sin(a)) for a in np.linspace(-pi / 2, 3 * pi / 2, 24, endpoint=False)]
+)  # from below
 FLANK = ("rear quarter", "side", "front fender")
 BANDS = ((-1, 0.14, 0.80), (0.14, 0.5, 0.93), (0.5, 0.56, 0.86), (0.56, 0.88, 1.03), (0.88, 3, 1.15))
 
@@ -32,6 +34,7 @@ class Flank:
         self.sill, self.belt = self.keypoints[5, 2], self.keypoints[15, 2]
 
     def light(self, colour: Colour) -> Colour:
+        """A colour as the doors show it."""
         return self.painter.light(colour, self.painter.normals[f"{self.side} side"])
 
     def band(self, low: float, high: float, colour: Colour) -> None:
@@ -133,6 +136,7 @@ def wheel_ring(
 
 
 def draw_tyre(painter: Painter, vehicle: Vehicle, side: str, axle: int) -> None:
+    """The tread between a wheel's two faces; the body hides most of it."""
     rings = [wheel_ring(painter, vehicle, side, axle, share=1, depth=depth) for depth in (0.02, 0.26)]
     painter.hull(np.concatenate(rings), RUBBER)
 
