@@ -37,15 +37,15 @@ def evaluate(config: DictConfig) -> float:
         raise ValueError("task=evaluate needs checkpoint=PATH, for example outputs/.../checkpoints/best.ckpt")
     folder = Path(config.paths.output)
     checkpoint = read_checkpoint(Path(config.checkpoint))
+    network = checkpoint["reid"]["model"].get("network", {})
+    for switch in ("heatmap", "segment", "keypoints"):
+        if not was_given(f"data.{switch}"):
+            OmegaConf.update(config, f"data.{switch}", network.get(switch, False))
     check_model(checkpoint, config)
     module = trained_module(checkpoint, config)
     for key, name in (("data.image_size", "image_size"), ("evaluation.distance", "distance")):
         if not was_given(key):
             OmegaConf.update(config, key, checkpoint["reid"][name])
-    network = checkpoint["reid"]["model"].get("network", {})
-    for switch in ("heatmap", "segment", "keypoints"):
-        if not was_given(f"data.{switch}"):
-            OmegaConf.update(config, f"data.{switch}", network.get(switch, False))
     benchmarks = [build_datamodule(config), *build_others(config)]
     check_channels(module, benchmarks[0])
     retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
@@ -99,8 +99,9 @@ def check_model(checkpoint: dict[str, Any], config: DictConfig) -> None:
     saved = checkpoint["reid"]["model"]
     if not was_given("model"):
         return
-    # how many identities the classifier knows is the training set's affair
-    lines = [line for line in difference(saved, model_section(config)) if ".num_identities" not in line]
+    # what there is to classify is the training set's affair
+    own = ("model.network.num_identities", "model.network.attributes")
+    lines = [line for line in difference(saved, model_section(config)) if not line.startswith(own)]
     if lines:
         raise ValueError(
             f"checkpoint={config.checkpoint} is of another model: {saved.get('name')}, not"
