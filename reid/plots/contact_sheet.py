@@ -96,12 +96,13 @@ def draw_row(
 
 
 def choose(benchmark: Benchmark) -> dict[str, list[Row]]:
-    """Heading -> rows; what a benchmark does not have is left out."""
+    """Heading -> rows; what a benchmark does not have is left out, and a query in the gallery not repeated."""
+    queries = {record.path.name for record in benchmark.query}
     lists = {
         "training": [(record, False) for record in benchmark.train],
         "query and gallery": [
             *((record, True) for record in benchmark.query),
-            *((record, False) for record in benchmark.gallery),
+            *((record, False) for record in benchmark.gallery if record.path.name not in queries),
         ],
     }
     groups: dict[str, list[Row]] = {}

@@ -276,15 +276,17 @@ def test_negative_seed_is_refused(tmp_path: Path) -> None:
 
 def test_the_default_has_all_colours_and_types_and_vehicles_that_share_both() -> None:
     shots = list(plan_shots(**asdict(Sizes())))
-    assert len(shots) == (60 + 30) * 3 * 3
+    assert len(shots) == (90 + 40) * 3 * 2
     assert {shot.camera for shot in shots} == set(range(6))
-    for training, number in ((True, 60), (False, 30)):
+    for training, number in ((True, 90), (False, 40)):
         fleet = [meet_vehicle(0, n) for n in sorted({s.identity for s in shots if s.training == training})]
         assert len(fleet) == number
         assert {vehicle.color for vehicle in fleet} == set(range(1, 11))
         assert {vehicle.type for vehicle in fleet} == set(range(1, 10))
         looks = Counter((vehicle.color, vehicle.type) for vehicle in fleet)
-        assert set(looks.values()) == {3}
+        assert set(looks.values()) == ({1, 2} if number % 20 else {2})
+        colors_of_a_type = Counter(kind for _, kind in looks)
+        assert set(colors_of_a_type.values()) <= {len(looks) // 9, len(looks) // 9 + 1}
         details = {(vehicle.decals, vehicle.rim, vehicle.rim_colour, vehicle.tint) for vehicle in fleet}
         assert len(details) == number
 

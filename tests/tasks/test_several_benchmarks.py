@@ -99,7 +99,7 @@ def test_own_pictures_from_a_table(program, drawn: Path, tmp_path: Path) -> None
         (["evaluation.rerank=true", "evaluation.reranking.k1=0"], "k1=0"),
         (["evaluation.single_shot=-1"], "evaluation.single_shot=-1: use a whole number"),
         (["evaluation.verification=1e-3"], "evaluation.verification=0.001: use a list of rates"),
-        (["data.combine_all=yes please"], "data.combine_all='yes please': use True or False"),
+        (["data.combine_all=yes please"], "data.combine_all='yes please': use true or false"),
     ],
 )
 def test_mistakes_come_out_before_the_first_step(program, words: list[str], message: str) -> None:

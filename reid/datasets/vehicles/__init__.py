@@ -36,10 +36,10 @@ STAMP = "vehicles.json"
 class Sizes:
     """How much is drawn. A vehicle passes before ``passes`` of the six cameras, ``shots`` pictures each."""
 
-    train_identities: int = 60
-    test_identities: int = 30
+    train_identities: int = 90
+    test_identities: int = 40
     passes: int = 3
-    shots: int = 3
+    shots: int = 2
 
     def __post_init__(self) -> None:
         check_range("train_identities", self.train_identities, low=2, high=750)  # one to check poses on

@@ -90,11 +90,12 @@ class Vehicle:
 def assign_looks(seed: int, order: int, *, training: bool) -> tuple[int, int]:
     """Type and colour, both from 1, of a vehicle of one half of the benchmark.
 
-    Three vehicles of every thirty share both. Ten in a row have all colours and all types.
+    Of every twenty, two share both. Ten in a row have all colours and all types, and each of the other pairs
+    of a colour and a type comes before one comes again: neither tells the other.
     """
     rng = np.random.default_rng((seed, 0, int(training)))
     colors, types = rng.permutation(len(COLORS)), rng.permutation(len(TYPES))
-    look = order // 30 * 10 + order % 10
+    look = order // 20 * 10 + order % 10
     return int(types[look % len(TYPES)]) + 1, int(colors[look % len(COLORS)]) + 1
 
 
