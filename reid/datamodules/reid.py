@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from reid.contracts import Batch
-from reid.datasets.combine import train_on_all
+from reid.datasets.combine import train_on_all, with_vocabulary
 from reid.datasets.records import PARTS, Benchmark, Record
 from reid.datasets.verify import verify_counts
 from reid.loading import (
@@ -198,6 +198,16 @@ class ReIDDataModule(pl.LightningDataModule):
             )
         self.evaluation_records: Sequence[Record] = [*benchmark.query, *benchmark.gallery]
         self.benchmark = benchmark
+
+    def speak(self, vocabulary: Mapping[str, Sequence[str]]) -> None:
+        """Number attributes as the network that is evaluated was taught to."""
+        self.setup()
+        assert self.benchmark is not None
+        benchmark = with_vocabulary(self.benchmark, vocabulary)
+        if benchmark is not self.benchmark:
+            self.benchmark = benchmark
+            self.evaluation_records = [*benchmark.query, *benchmark.gallery]
+            self.__dict__.pop("evaluation_images", None)
 
     @property
     def channels(self) -> int:

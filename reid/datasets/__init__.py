@@ -1,6 +1,6 @@
 """Benchmarks on the disk -> lists of Records, and one that the program draws itself."""
 
-from reid.datasets.combine import join, train_on_all
+from reid.datasets.combine import join, train_on_all, with_vocabulary
 from reid.datasets.cuhk03 import read_cuhk03
 from reid.datasets.duke import read_duke
 from reid.datasets.folder import read_own
@@ -26,4 +26,5 @@ __all__ = [
     "read_veri",
     "train_on_all",
     "verify_counts",
+    "with_vocabulary",
 ]

@@ -1,6 +1,6 @@
 """Benchmarks together: several as one, or one whose training list takes in its test images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reid.datasets.records import PARTS, Benchmark, Record
@@ -57,6 +57,35 @@ def train_on_all(benchmark: Benchmark) -> Benchmark:
         if record.identity != benchmark.distractor and record.path not in known
     }
     return replace(benchmark, train=[*benchmark.train, *added.values()])
+
+
+def with_vocabulary(benchmark: Benchmark, vocabulary: Mapping[str, Sequence[str]]) -> Benchmark:
+    """The benchmark with attributes numbered as a network was taught them: by the names of their values.
+
+    A value that the ``vocabulary`` has no name for becomes -1, unknown; an attribute not in it stays.
+    """
+    known = {name: values for name, values in vocabulary.items() if name in benchmark.attributes}
+    if all(list(benchmark.attributes[name]) == list(values) for name, values in known.items()):
+        return benchmark
+    number = {
+        name: [list(values).index(value) if value in values else -1 for value in benchmark.attributes[name]]
+        for name, values in known.items()
+    }
+    train, query, gallery = (
+        [
+            replace(
+                record,
+                attributes={
+                    name: number[name][value] if name in number else value
+                    for name, value in record.attributes.items()
+                },
+            )
+            for record in getattr(benchmark, part)
+        ]
+        for part in PARTS
+    )
+    attributes = {**benchmark.attributes, **known}
+    return replace(benchmark, train=train, query=query, gallery=gallery, attributes=attributes)
 
 
 def numbered_apart(benchmark: Benchmark) -> Benchmark:

@@ -96,7 +96,7 @@ def draw_row(
 
 
 def choose(benchmark: Benchmark) -> dict[str, list[Row]]:
-    """Heading -> rows; what a benchmark does not have is left out, and a query in the gallery not repeated."""
+    """Heading -> rows; what a benchmark does not have is left out, a query in the gallery not repeated."""
     queries = {record.path.name for record in benchmark.query}
     lists = {
         "training": [(record, False) for record in benchmark.train],

@@ -1,6 +1,6 @@
 """task=evaluate: a checkpoint's figures on a benchmark."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ def evaluate(config: DictConfig) -> float:
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    results = evaluate_each(benchmarks, module, trainer, retrieval)
+    vocabulary = checkpoint["reid"].get("attributes", {})
+    results = evaluate_each(benchmarks, module, trainer, retrieval, vocabulary=vocabulary)
     if trainer.is_global_zero:
         leave_results(config, results, trainer, extra={"checkpoint": str(config.checkpoint)})
     return results[0][1].metrics[retrieval.distance]["mAP"]
@@ -65,10 +66,18 @@ def evaluate_each(
     module: ReIDModule,
     trainer: pl.Trainer,
     retrieval: RetrievalMetrics,
+    *,
+    vocabulary: Mapping[str, Sequence[str]],
 ) -> Results:
-    """What one network finds in each benchmark; figures of the first are logged as ``val/...``."""
+    """What one network finds in each benchmark; figures of the first are logged as ``val/...``.
+
+    Args:
+        vocabulary: attribute -> names of its values, in the order of the network's scores.
+    """
     results: list[tuple[ReIDDataModule, Retrieval]] = []
     for datamodule in benchmarks:
+        datamodule.prepare_data()
+        datamodule.speak(vocabulary)
         retrieval.stage = datamodule.name if results else "val"
         trainer.validate(module, datamodule, verbose=False)
         assert retrieval.result is not None

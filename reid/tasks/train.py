@@ -69,7 +69,9 @@ def train(config: DictConfig) -> float:
     best = folder / "checkpoints" / "best.ckpt"
     if best.is_file():
         module.network.load_state_dict(network_weights(read_checkpoint(best)))
-    results = evaluate_each([datamodule, *others], module, trainer, retrieval)
+    assert datamodule.benchmark is not None
+    vocabulary = datamodule.benchmark.attributes
+    results = evaluate_each([datamodule, *others], module, trainer, retrieval, vocabulary=vocabulary)
     if trainer.is_global_zero:
         plot_training(table.rows, folder / "plots" / "training.png")
         leave_results(

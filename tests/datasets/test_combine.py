@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reid.datasets import Benchmark, Record, join, train_on_all
+from reid.datasets import Benchmark, Record, join, train_on_all, with_vocabulary
 
 
 def record(name: str, identity: int, camera: int = 0) -> Record:
@@ -75,3 +75,15 @@ def test_an_image_of_query_and_gallery_is_taken_once() -> None:
     shared = [record("a", 1), record("b", 1, 1)]
     everything = train_on_all(Benchmark("classic", [record("t", 2)], shared, shared))
     assert [str(each.path) for each in everything.train] == ["t", "a", "b"]
+
+
+def test_attributes_are_numbered_by_the_names_of_a_network() -> None:
+    records = [Record(Path(f"{k}.jpg"), k, 0, {"color": k, "size": k}) for k in range(3)]
+    names = {"color": ("blue", "red", "teal"), "size": ("s", "m", "l")}
+    benchmark = Benchmark("shop", records, records[:1], records[1:], attributes=names)
+    spoken = with_vocabulary(benchmark, {"color": ["red", "green", "blue"], "type": ["suv"]})
+    assert [record.attributes["color"] for record in spoken.train] == [2, 0, -1]
+    assert [record.attributes["size"] for record in spoken.train] == [0, 1, 2]
+    assert [record.attributes["color"] for record in spoken.gallery] == [0, -1]
+    assert spoken.attributes == {"color": ["red", "green", "blue"], "size": ("s", "m", "l")}
+    assert with_vocabulary(benchmark, {"color": ["blue", "red", "teal"]}) is benchmark
