@@ -67,7 +67,7 @@ def read_veri(root: Path, *, name: str = "veri", labels: Form | None = None) -> 
 
 def find_veri(root: Path, *, name: str = "veri") -> Path:
     """The folder of the benchmark below ``root``; see `read_veri`."""
-    layouts = (f"{name}/VeRi_with_plate", f"{name}/VeRi", name, "VeRi_with_plate", "VeRi", ".")
+    layouts = (name, "VeRi", f"{name}/VeRi", f"{name}/VeRi_with_plate", "VeRi_with_plate", ".")
     return find_folder(root, name=name, layouts=layouts, parts=IMAGES)
 
 
