@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from reid.checkpoint import network_weights, read_checkpoint
+from reid.datasets import read_veri
 
 SHORT = [
     "model=multitask",
@@ -172,6 +173,40 @@ def test_a_sweep_over_switches_leaves_a_table(program) -> None:
     assert asked == [(3e-4, "True"), (3e-4, "False"), (7e-4, "True"), (7e-4, "False")]
     assert all(0 < float(row["mAP"]) <= 1 and 0 <= float(row["color_accuracy"]) <= 1 for row in rows)
     assert "optimizer.lr=0.0007 data.heatmap=False" in outcome.out
+
+
+def test_attributes_of_ones_own_pictures_are_learnt_and_compared_by_name(
+    program, data: Path, tmp_path: Path
+) -> None:
+    bare = program.inside(*SHORT, small=False)
+    folder = next(data.glob("vehicles-*"))
+    benchmark = read_veri(folder, name="vehicles")
+    lines = ["image,identity,camera,split,color"]
+    for part in ("train", "query", "gallery"):
+        for record in getattr(benchmark, part):
+            color = benchmark.attributes["color"][record.attributes["color"]]
+            color = "violet" if color == "blue" else color
+            where = record.path.relative_to(folder)
+            lines.append(f"{where},{record.identity},{record.camera},{part},{color}")
+    (tmp_path / "cars.csv").write_text("\n".join(lines) + "\n")
+    own = ["data=folder", f"data.path={folder}", f"data.table={tmp_path}/cars.csv", *SHORT[3:]]
+
+    outcome = program.inside("model=multitask", *own, "evaluation.same_camera=exclude", small=False)
+    assert outcome.status == 0, outcome.err
+    assert "color_accuracy" in outcome.metrics()
+    assert "type_accuracy" not in outcome.metrics()
+    names = read_checkpoint(outcome.folder / "checkpoints" / "last.ckpt")["reid"]["attributes"]["color"]
+    assert names == sorted(names)
+    assert weights_of(outcome.folder)["classifier_vcolor.weight"].shape[0] == len(names)
+
+    checkpoint = f"checkpoint={bare.folder}/checkpoints/best.ckpt"
+    again = program.inside("task=evaluate", *own, checkpoint, small=False)
+    assert again.status == 0, again.err
+    blue = benchmark.attributes["color"].index("blue")
+    test = [*benchmark.query, *benchmark.gallery]
+    judged = sum(record.attributes["color"] != blue for record in test)  # violet is no value of the network's
+    right = again.metrics()["color_accuracy"] * judged
+    assert right == pytest.approx(round(right), abs=1e-4)
 
 
 MISTAKES = {
