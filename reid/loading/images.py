@@ -161,10 +161,17 @@ class ImageSet(Dataset[Batch]):
             seen["keypoints"] = torch.from_numpy(places)
         if self.guides is not None:
             planes = self.guides(draw.rows, moved.sizes)
-            planes[swapped] = planes[swapped][:, mirrored_channels(self.guides)]
+            swap_channels(planes, swapped, order=mirrored_channels(self.guides))
             seen["guides"] = torch.from_numpy(planes)
             seen["geometry"] = torch.from_numpy(moved.geometry)
         return seen
+
+
+def swap_channels(planes: Pixels, which: NDArray[np.bool_], *, order: NDArray[np.intp]) -> None:
+    """Reorder, in place, the channels of those of (n, C, h, w) that ``which`` (n,) names."""
+    spare = np.empty_like(planes[0])  # one for all stays in the processor's cache
+    for row in np.flatnonzero(which):
+        planes[row] = np.take(planes[row], order, axis=0, out=spare, mode="clip")
 
 
 def planes_of(records: Sequence[Record], guides: Guides) -> Planes:

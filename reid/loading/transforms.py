@@ -131,10 +131,12 @@ def step(
         raise ValueError(f"{type(transform).__name__} drops keypoints: use it without guides and keypoints")
     to, points = keypoints[:4, :2].copy(), keypoints[4:, :2]
     if not np.array_equal(to, corners):
-        linear = np.linalg.solve(corners[1:3] - corners[0], to[1:3] - to[0]).T
-        whole = np.round(linear)
-        if np.allclose(linear, whole, atol=1e-5) and np.abs(whole).sum() == 2:
-            to += whole.sum(1) < 0  # pixels are turned by their numbers, W - 1 - x, and their edges by W - x
+        (a, b), (c, d) = linear(corners.tolist(), to.tolist())
+        if all(abs(part - round(part)) < 1e-5 for part in (a, b, c, d)) and round(a * d - b * c) in (-1, 1):
+            to += (
+                a + b < 0,
+                c + d < 0,
+            )  # pixels are turned by their numbers, W - 1 - x, their edges by W - x
     return out["image"], to, points
 
 
@@ -143,14 +145,30 @@ def back_to_shares(corners: NDArray[np.float32], size: tuple[int, int]) -> NDArr
 
     Raises ``ValueError`` where no affine map has.
     """
-    origin, right, down, opposite = (corners / (size[1], size[0])).astype(np.float64)
-    if np.abs((right + down - origin - opposite) * (size[1], size[0])).max() > 0.5:
+    shares = [(x / size[1], y / size[0]) for x, y in corners.tolist()]
+    (x, y), (right, down) = shares[0], np.subtract(shares[3], shares[2])
+    if abs(shares[1][0] - x - right) * size[1] + abs(shares[1][1] - y - down) * size[0] > 0.5:
         raise ValueError(
             "guides and keypoints follow affine transforms only: take perspective and elastic ones out of"
             " data.transforms"
         )
-    inverse = np.linalg.inv(np.stack([right - origin, down - origin], 1))
-    return np.concatenate([inverse, -(inverse @ origin)[:, None]], 1).astype(np.float32)
+    (a, b), (c, d) = linear(shares, CORNERS.tolist())
+    return np.array([(a, b, -a * x - b * y), (c, d, -c * x - d * y)], np.float32)
+
+
+def linear(before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """The linear part, two rows, of the affine map that takes the first three points before to those after.
+
+    Plain numbers: for single images numpy's calls would take longer than everything else here.
+    """
+    (x0, y0), (x1, y1), (x2, y2) = before[:3]
+    right, down, left, up = x1 - x0, y2 - y0, x2 - x0, y1 - y0
+    area = right * down - left * up
+    rows = []
+    for start, first, second in zip(*after[:3], strict=True):
+        one, two = first - start, second - start
+        rows.append(((one * down - two * up) / area, (two * right - one * left) / area))
+    return rows
 
 
 class RandomTranslation(A.DualTransform):
