@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 from tqdm import tqdm
