@@ -22,6 +22,7 @@ from reid.callbacks.columns import (
     labels_of,
     sides,
 )
+from reid.callbacks.together import agree, gather_ranking, share
 from reid.contracts import Batch, Distance, Features, Labels
 from reid.datasets.records import Benchmark
 from reid.evaluation import (
@@ -168,16 +169,24 @@ class RetrievalMetrics(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ReIDModule)
         columns, scored = self._gathered(trainer)
+        device = columns["index"].device
+        problem: ValueError | MemoryError | None = None
         found = Retrieval({}, {}, None, 0.0, {})
-        problem: ValueError | None = None
+        rankings: dict[str, Ranking] = {}
+        try:
+            query, gallery, matrices = self._sides(columns, scored, trainer)
+            rankings = self._ranked(query, gallery, trainer, pl_module)
+        except (ValueError, MemoryError) as error:
+            problem = error
+        agree(problem, trainer, device=device)
+        rankings = {name: gather_ranking(own, trainer, device=device) for name, own in rankings.items()}
         if trainer.is_global_zero:
             try:
-                found = self._found(columns, scored, trainer, pl_module)
-            except ValueError as error:  # the other ranks wait below
+                found = self._found(query, gallery, matrices, rankings, trainer, pl_module)
+            except (ValueError, MemoryError) as error:
                 problem = error
-        problem, metrics = trainer.strategy.broadcast((problem, found.metrics))
-        if problem is not None:
-            raise problem
+        agree(problem, trainer, device=device)
+        metrics = trainer.strategy.broadcast(found.metrics)
         self.result = replace(found, metrics=metrics, seconds=time.perf_counter() - self._started)
         for name in self.report:
             place = self.stage if name == self.distance else f"{self.stage}/{name}"
@@ -194,23 +203,41 @@ class RetrievalMetrics(pl.Callback):
         self._features, self._labels = [], []
         return {name: gather_rows(value, trainer) for name, value in columns.items()}, scored
 
-    def _found(
-        self, columns: Columns, scored: Mapping[str, int], trainer: pl.Trainer, module: ReIDModule
-    ) -> Retrieval:
-        """What there is to find in the columns of all ranks, which are used up."""
+    def _sides(
+        self, columns: Columns, scored: Mapping[str, int], trainer: pl.Trainer
+    ) -> tuple[Columns, Columns, dict[str, Tensor]]:
+        """Query, gallery and confusion matrices, from the columns of all ranks, which are used up."""
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         ordered = in_list_order(columns, len(datamodule.evaluation_records))
         columns.clear()  # stripes weigh more than images
-        matrices = confusion_matrices(ordered, scored)
-        query, gallery = sides(ordered)
-        ordered.clear()
-        distances, tracks = module.distances(normalize=self.normalize), self._tracks(datamodule.benchmark)
-        rankings = {name: self._rank(query, gallery, distances[name], tracks) for name in self.report}
+        return *sides(ordered), confusion_matrices(ordered, scored)
+
+    def _ranked(
+        self, query: Columns, gallery: Columns, trainer: pl.Trainer, module: ReIDModule
+    ) -> dict[str, Ranking]:
+        """This rank's share of the queries, ranked by each distance."""
+        own = share(len(query["index"]), trainer)
+        distances = module.distances(normalize=self.normalize)
+        tracks = self._tracks(trainer.datamodule.benchmark)  # type: ignore[attr-defined]
+        part = {name: value[own] for name, value in query.items()}
+        return {name: self._rank(part, gallery, distances[name], tracks) for name in self.report}
+
+    def _found(
+        self,
+        query: Columns,
+        gallery: Columns,
+        matrices: dict[str, Tensor],
+        rankings: dict[str, Ranking],
+        trainer: pl.Trainer,
+        module: ReIDModule,
+    ) -> Retrieval:
+        """All figures; those that need more than rankings are computed here, by the first rank alone."""
         metrics = {name: self._figures(ranking) for name, ranking in rankings.items()}
         metrics[self.distance] |= {f"{name}_accuracy": accuracy(m) for name, m in matrices.items()}
         verification: Verification | None = None
         if trainer.state.fn == TrainerFn.VALIDATING:
-            more, verification = self._further(query, gallery, distances[self.distance])
+            distance = module.distances(normalize=self.normalize)[self.distance]
+            more, verification = self._further(query, gallery, distance)
             metrics[self.distance] |= more
         return Retrieval(metrics, rankings, verification, 0.0, matrices)
 

@@ -46,8 +46,11 @@ def tables(
     query: Features, gallery: Features, *, distance: Distance, block: int
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """As `distance_blocks`, but not to be written on: it may be what ``distance`` keeps."""
-    for start in range(0, len(query.embedding), block):
-        table = _compared(distance, rows(query, slice(start, start + block)), gallery)
+    queries = len(query.embedding)
+    blocks = -(-queries // block)  # of even sizes: BLAS adds up products of a few rows in another order
+    for number in range(blocks):
+        start, end = (k * queries // blocks for k in (number, number + 1))
+        table = _compared(distance, rows(query, slice(start, end)), gallery)
         yield start, table.numpy()
         del table
 

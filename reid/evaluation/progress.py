@@ -49,7 +49,8 @@ class Progress:
             return
         seconds = time.perf_counter() - self._started
         estimate = seconds * self._total / self._done
-        if seconds > SOON and estimate > LONG:
+        # other ranks than the first are told to be quiet
+        if seconds > SOON and estimate > LONG and log.isEnabledFor(logging.INFO):
             log.info("%s: about %s", self._what, _spoken(estimate))
             self._bar = tqdm(
                 total=self._total, initial=self._done, desc=self._what, disable=None, leave=False

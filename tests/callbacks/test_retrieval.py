@@ -143,6 +143,7 @@ class Sight:
             module.log_dict = logged[rank].update  # type: ignore[assignment]
             trainer: Any = SimpleNamespace(
                 world_size=len(batches),
+                global_rank=rank,
                 is_global_zero=rank == 0,
                 strategy=ranks.strategy(rank),
                 state=SimpleNamespace(fn=TrainerFn.FITTING),
