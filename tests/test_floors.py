@@ -13,6 +13,7 @@ FLOORS = {
     "datasets": 1,
     "loading": 1,
     "networks": 1,
+    "weights": 1,
     "losses": 1,
     "evaluation": 1,
     "checks": 1,

@@ -4,7 +4,9 @@ Luo et al., "AlignedReID++: Dynamically matching local information for person re
 (Pattern Recognition 94, 2019). Weight names are those of the authors' program, so its checkpoints load.
 """
 
+import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,8 @@ class AlignedReID(nn.Module):
         learnt_test_branch: compare the stripes that training taught. As published, evaluation leaves them
             out and takes those of the raw 2048-channel map.
     """
+
+    TRUNK: ClassVar[str] = "base."
 
     def __init__(
         self,
@@ -60,9 +64,24 @@ class AlignedReID(nn.Module):
 
     @staticmethod
     def from_published(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights by our names: a torchvision ResNet-50's become the trunk's, others are ours already."""
+        """Weights by our names, from a torchvision ResNet-50, the authors' checkpoint or MindSpore's two.
+
+        Those are MindSpore's ResNet-50, which is torchvision's but for ``down_sample_layer`` and
+        ``end_point``, and the seed's AlignedReID++, which has one as ``base``.
+        """
+        weights = {name.replace(".down_sample_layer.", ".downsample."): w for name, w in weights.items()}
         # One file as a whole: torchvision's conv1 is the stem, the authors' conv1 makes stripes.
-        return numbered(weights, prefix="base.") if "layer1.0.conv1.weight" in weights else weights
+        if "layer1.0.conv1.weight" in weights:
+            return numbered(weights, prefix=AlignedReID.TRUNK)
+        if "base.layer1.0.conv1.weight" not in weights:
+            return weights
+        trunk = {name.removeprefix("base."): w for name, w in weights.items() if name.startswith("base.")}
+        heads = {
+            re.sub(r"^end_point\.", "classifier.", name): w
+            for name, w in weights.items()
+            if not name.startswith("base.")
+        }
+        return numbered(trunk, prefix=AlignedReID.TRUNK) | heads
 
 
 def unit(stripes: Tensor) -> Tensor:

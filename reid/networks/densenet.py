@@ -18,6 +18,8 @@ BOTTLENECK = 4  # the width of a layer's 1x1 convolution over its growth
 DEPTHS = (6, 12, 24, 16)  # layers of the four blocks
 # Older files of torchvision name a layer's parts norm.1, conv.1, norm.2 and conv.2.
 DOTTED = re.compile(r"(?<=denselayer)(\d+\.(?:norm|conv))\.(?=[12]\.)")
+# MindSpore counts a block's layers from 0 in a list, and puts a transition's parts into a cell of their own.
+CELL, PARTS = re.compile(r"\bcell_list\.(\d+)(?=\.)"), re.compile(r"\b(transition\d)\.features(?=\.)")
 
 
 class DenseLayer(nn.Module):
@@ -80,14 +82,20 @@ def densenet121(*, in_channels: int = 3) -> nn.Sequential:
 
 
 def renamed(weights: Mapping[str, Tensor], *, prefix: str) -> OrderedDict[str, Tensor]:
-    """A torchvision DenseNet's weights, of any age, by the names of `densenet121` under ``prefix``.
+    """Any DenseNet's weights, torchvision's or MindSpore's, by the names of `densenet121` under ``prefix``.
 
     What is not of its ``features`` keeps its name, its ``classifier`` among them.
     """
     features = "features."
     return OrderedDict(
-        (prefix + DOTTED.sub(r"\1", name.removeprefix(features)), weight)
+        (prefix + renamed_layer(name.removeprefix(features)), weight)
         if name.startswith(features)
-        else (name, weight)
+        else (renamed_layer(name), weight)
         for name, weight in weights.items()
     )
+
+
+def renamed_layer(name: str) -> str:
+    """The name of a block's or a transition's part as torchvision has it now."""
+    name = CELL.sub(lambda found: f"denselayer{int(found[1]) + 1}", name)
+    return PARTS.sub(r"\1", DOTTED.sub(r"\1", name))

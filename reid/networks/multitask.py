@@ -5,6 +5,7 @@ names are those of the authors' program, so its checkpoints load.
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,8 @@ class MultiTaskNet(nn.Module):
     Raises:
         ValueError: an attribute whose name cannot be part of a layer's, or one without values.
     """
+
+    TRUNK: ClassVar[str] = "base."
 
     def __init__(
         self,
@@ -105,8 +108,8 @@ class MultiTaskNet(nn.Module):
 
     @staticmethod
     def from_published(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Weights by our names: a torchvision DenseNet-121's become the trunk's, others are ours already."""
-        return renamed(weights, prefix="base.")
+        """By our names: a DenseNet-121's become the trunk's, MindSpore's layers get torchvision's names."""
+        return renamed(weights, prefix=MultiTaskNet.TRUNK)
 
 
 def activated(x: Tensor) -> Tensor:

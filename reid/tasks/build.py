@@ -19,8 +19,8 @@ from reid.callbacks import Progress
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
 from reid.datamodules import ReIDDataModule
 from reid.modules import ReIDModule
-from reid.networks import load_weights
 from reid.tasks import hardware
+from reid.weights import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def check_channels(module: ReIDModule, datamodule: ReIDDataModule) -> None:
 def model_section(config: DictConfig) -> dict[str, Any]:
     """What a checkpoint keeps of the configuration: the network, its losses, its name."""
     section = plain(config.model)
-    for key in WEIGHTS:
+    for key in (*WEIGHTS, "strict_weights"):
         section.pop(key, None)
     return section
 
@@ -149,9 +149,10 @@ def training_module(config: DictConfig) -> ReIDModule:
         channels_last=config.device.channels_last,
         compile=config.device.compile,
     )
+    strict = config.model.get("strict_weights", True)
     for path in (config.model.get(key) for key in WEIGHTS):
         if path is not None:
-            log.info(load_weights(module.network, Path(path)).summary())
+            log.info(load_weights(module.network, Path(path), strict=strict).summary())
     return module
 
 

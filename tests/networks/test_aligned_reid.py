@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reid.networks import AlignedReID, load_weights
+from reid.networks import AlignedReID
 from reid.networks.resnet import Bottleneck, resnet50
+from reid.weights import load_weights
 
 Weights = dict[str, Tensor]
 IMAGES = (2, 3, 64, 32)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from reid.contracts import Features
-from reid.networks import MultiTaskNet, load_weights
+from reid.networks import MultiTaskNet
+from reid.weights import load_weights
 
 VERI = {"color": 10, "type": 9}
 SWITCHES = ("heatmap", "segment", "keypoints", "multitask")
@@ -269,7 +270,12 @@ def test_the_authors_checkpoint_loads_by_its_own_names(prefix: str, tmp_path: Pa
 
 def test_guides_of_one_kind_are_not_taken_for_another(tmp_path: Path) -> None:
     torch.save(built(segment=True).state_dict(), tmp_path / "segment.pth")
-    report = load_weights(built(heatmap=True, segment=True), tmp_path / "segment.pth")
+    target = built(heatmap=True, segment=True)
+    with pytest.raises(
+        ValueError, match=r"base\.conv0\.weight is \(64, 16, .*data\.heatmap.*strict_weights=false"
+    ):
+        load_weights(target, tmp_path / "segment.pth")
+    report = load_weights(target, tmp_path / "segment.pth", strict=False)
     assert set(report.left) == {"base.conv0.weight"}
 
 

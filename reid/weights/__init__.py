@@ -1,0 +1,14 @@
+"""Weight files as the world publishes them: read without running their code, copied into our networks."""
+
+from reid.weights.copying import WeightsReport, classes, copy_weights, load_weights, translated
+from reid.weights.files import read_weights, write_weights
+
+__all__ = [
+    "WeightsReport",
+    "classes",
+    "copy_weights",
+    "load_weights",
+    "read_weights",
+    "translated",
+    "write_weights",
+]
