@@ -90,9 +90,15 @@ def check_resume(path: Path, section: dict[str, Any]) -> str:
     """The checkpoint to resume from, if it is of the model that is configured.
 
     Raises:
-        ValueError: it is of another model.
+        ValueError: it is of another model, or of no training.
     """
-    saved = read_checkpoint(path)["reid"]["model"]
+    checkpoint = read_checkpoint(path)
+    if "optimizer_states" not in checkpoint:
+        raise ValueError(
+            f"resume={path} holds weights alone (task=convert) and no training to go on with: start a new one"
+            f" from them with model.weights={path}"
+        )
+    saved = checkpoint["reid"]["model"]
     if lines := difference(saved, section):
         raise ValueError(
             f"resume={path} is a checkpoint of another model ({saved.get('name')}): {'; '.join(lines[:4])}."

@@ -1,12 +1,22 @@
 """Weight files as the world publishes them: read without running their code, copied into our networks."""
 
-from reid.weights.copying import WeightsReport, classes, copy_weights, load_weights, translated
+from reid.weights.copying import (
+    WeightsReport,
+    classes,
+    copy_weights,
+    is_classifier,
+    is_trunk,
+    load_weights,
+    translated,
+)
 from reid.weights.files import read_weights, write_weights
 
 __all__ = [
     "WeightsReport",
     "classes",
     "copy_weights",
+    "is_classifier",
+    "is_trunk",
     "load_weights",
     "read_weights",
     "translated",

@@ -99,18 +99,20 @@ def copy_weights(
     missing = tuple(name for name in ours if name not in theirs and is_learnt(name))
     report = WeightsReport(source, tuple(matched), left, missing, reshaped)
     if strict:
-        check(report, theirs, trunk=getattr(network, "TRUNK", ""))
+        check(report, network, alone=is_trunk(theirs, network))
     network.load_state_dict(matched, strict=False)
     return report
 
 
-def check(report: WeightsReport, theirs: Iterable[str], *, trunk: str | tuple[str, ...]) -> None:
+def check(report: WeightsReport, network: nn.Module, *, alone: bool) -> None:
     """Refuse a file of another network, by what it lacks and has too much.
+
+    Args:
+        alone: it is of a trunk alone, which may lack the rest and have ImageNet's classifier.
 
     Raises:
         ValueError: with the names that gave it away.
     """
-    alone = bool(trunk) and all(name.startswith(trunk) or first(name) in IMAGENET for name in theirs)
     wrong = [
         f"{name} is {reason}"
         for name, reason in report.left.items()
@@ -119,7 +121,7 @@ def check(report: WeightsReport, theirs: Iterable[str], *, trunk: str | tuple[st
     wrong += [
         f"{name} is not in the file"
         for name in report.missing
-        if not (is_classifier(name) or (alone and not name.startswith(trunk)))
+        if not (is_classifier(name) or (alone and not name.startswith(trunk_of(network))))
     ]
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
@@ -179,6 +181,18 @@ def core(shape: torch.Size) -> tuple[int, ...]:
     while sizes and sizes[-1] == 1:
         sizes.pop()
     return tuple(sizes)
+
+
+def is_trunk(weights: Iterable[str], network: Any) -> bool:
+    """Whether a file has but the trunk of ``network``, an instance or a class, and ImageNet's classifier."""
+    trunk = trunk_of(network)
+    return bool(trunk) and all(name.startswith(trunk) or first(name) in IMAGENET for name in weights)
+
+
+def trunk_of(network: Any) -> str | tuple[str, ...]:
+    """What the names of a network's trunk begin with; nothing where it has no trunk of its own."""
+    trunk: str | tuple[str, ...] = getattr(network, "TRUNK", "")
+    return trunk
 
 
 def is_learnt(name: str) -> bool:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -76,7 +77,9 @@ def unpickled(file: BinaryIO, path: Path) -> Any:
                 return torch.load(file, map_location="cpu", weights_only=True)
             except UnicodeDecodeError:  # numbers of numpy that Python 2 pickled
                 file.seek(0)
-                return torch.load(file, map_location="cpu", weights_only=True, encoding="latin1")
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "pickle_load_args only works")  # it does here
+                    return torch.load(file, map_location="cpu", weights_only=True, encoding="latin1")
         except pickle.UnpicklingError as error:
             raise ValueError(
                 f"{path} is not a checkpoint that can be read without running code in it: only tensors, "

@@ -174,7 +174,11 @@ def test_training_starts_from_a_trunk_then_from_a_whole_network(
     heads = {name: value for name, value in source.state_dict().items() if not name.startswith("base.")}
     torch.save(trunk, tmp_path / "densenet121.pth")
     torch.save({"state_dict": heads, "epoch": 119}, tmp_path / "model_best.pth.tar")
-    files = f"model.trunk_weights={tmp_path}/densenet121.pth", f"model.weights={tmp_path}/model_best.pth.tar"
+    files = (
+        "model.strict_weights=false",
+        f"model.trunk_weights={tmp_path}/densenet121.pth",
+        f"model.weights={tmp_path}/model_best.pth.tar",
+    )
     with caplog.at_level(logging.INFO):
         module = training_module(composed(*files))
     loaded = module.network.state_dict()
