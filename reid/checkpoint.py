@@ -76,14 +76,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"{path} is not a checkpoint, or not one that can be read without executing code in it"
+            f"{path} is not a checkpoint, or not one that can be read without executing code in it;"
+            " MindSpore's and others' become ours by task=convert model.weights=PATH"
         ) from error
     except Exception as error:  # damaged bytes fail anywhere: KeyError, EOFError, RuntimeError, OSError
         raise ValueError(f"{path} is not a checkpoint, or a damaged one: {type(error).__name__}") from error
     if not isinstance(checkpoint, dict) or "reid" not in checkpoint or "state_dict" not in checkpoint:
         raise ValueError(
             f"{path} holds no checkpoint of ours (no model section): published weight files are read by"
-            " model.weights=PATH, checkpoints by checkpoint=PATH or resume=PATH"
+            " model.weights=PATH and become checkpoints by task=convert; ours are read by checkpoint=PATH or"
+            " resume=PATH"
         )
     return checkpoint
 

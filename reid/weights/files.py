@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,6 +47,11 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         elif head[:1] == b"\n":  # protobuf: field 1, of bytes
             content = read_protobuf(file, path)
         else:
+            if head[:4] == b"PK\x03\x04" and is_inflated(path):
+                raise ValueError(
+                    f"{path} is not a checkpoint as torch.save writes it, tensors as they are: it unpacks to more"
+                    " than its size. Save it again with torch.save"
+                )
             content = unpickled(file, path)
 
     if isinstance(content, Mapping):
@@ -134,6 +140,15 @@ def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def is_inflated(path: Path) -> bool:
+    """Whether a zip's entries are together larger than itself: compressed, or several of the same bytes."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size
+    except zipfile.BadZipFile:  # torch says so
+        return False
 
 
 def is_hollow(tensor: Tensor) -> bool:

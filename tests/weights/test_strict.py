@@ -238,6 +238,16 @@ def test_a_zip_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "photos.pth")
 
 
+def test_a_zip_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    path = saved({"a": torch.zeros(1 << 20)}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(path) as plain, zipfile.ZipFile(tmp_path / "bomb.pth", "w", 8) as bomb:
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name))
+    assert (tmp_path / "bomb.pth").stat().st_size < 1 << 14
+    with pytest.raises(ValueError, match=r"bomb\.pth is not a checkpoint as torch\.save writes it"):
+        read_weights(tmp_path / "bomb.pth")
+
+
 def test_a_report_names_what_it_did() -> None:
     network = nn.Sequential(nn.Conv2d(16, 2, 1, bias=False))
     report = copy_weights(network, {"0.weight": torch.ones(2, 3, 1, 1)}, source=Path("image.pth"))
