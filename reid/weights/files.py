@@ -49,8 +49,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         else:
             if head[:4] == b"PK\x03\x04" and is_inflated(path):
                 raise ValueError(
-                    f"{path} is not a checkpoint as torch.save writes it, tensors as they are: it unpacks to more"
-                    " than its size. Save it again with torch.save"
+                    f"{path} is not a checkpoint as torch.save writes it, tensors as they are: it unpacks"
+                    " to more than its size. Save it again with torch.save"
                 )
             content = unpickled(file, path)
 
