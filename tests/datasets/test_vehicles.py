@@ -276,9 +276,9 @@ def test_negative_seed_is_refused(tmp_path: Path) -> None:
 
 def test_the_default_has_all_colours_and_types_and_vehicles_that_share_both() -> None:
     shots = list(plan_shots(**asdict(Sizes())))
-    assert len(shots) == (90 + 40) * 3 * 2
+    assert len(shots) == (160 + 40) * 2 * 2
     assert {shot.camera for shot in shots} == set(range(6))
-    for training, number in ((True, 90), (False, 40)):
+    for training, number in ((True, 160), (False, 40)):
         fleet = [meet_vehicle(0, n) for n in sorted({s.identity for s in shots if s.training == training})]
         assert len(fleet) == number
         assert {vehicle.color for vehicle in fleet} == set(range(1, 11))
@@ -376,8 +376,9 @@ def plain_vehicle(kind: str) -> Vehicle:
         rim_colour=(0, 230, 0),
         decals=(),
         stripe=None,
-        sunroof=False,
-        rack=False,
+        glass_roof=False,
+        rails=False,
+        sporty=False,
         sign=None,
         spare=False,
     )

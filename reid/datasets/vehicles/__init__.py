@@ -36,9 +36,9 @@ STAMP = "vehicles.json"
 class Sizes:
     """How much is drawn. A vehicle passes before ``passes`` of the six cameras, ``shots`` pictures each."""
 
-    train_identities: int = 90
+    train_identities: int = 160
     test_identities: int = 40
-    passes: int = 3
+    passes: int = 2
     shots: int = 2
 
     def __post_init__(self) -> None:

@@ -7,17 +7,10 @@ body before the greenhouse, so this order is right: tyres, body, wheels, greenho
 import numpy as np
 
 from reid.datasets.keypoints import SIDES
-from reid.datasets.vehicles.details import (
-    DARK,
-    draw_bed,
-    draw_decals,
-    draw_front,
-    draw_rear,
-    draw_windows,
-    tone,
-)
+from reid.datasets.vehicles.details import CARGO, CHROME, DARK, draw_bed, draw_decals, draw_windows, tone
+from reid.datasets.vehicles.ends import draw_front, draw_rear
 from reid.datasets.vehicles.flanks import CIRCLE, RUBBER, draw_flank, draw_tyre
-from reid.datasets.vehicles.fleet import Vehicle
+from reid.datasets.vehicles.fleet import Colour, Vehicle
 from reid.datasets.vehicles.models import GREENHOUSE
 from reid.datasets.vehicles.view import Painter
 
@@ -38,7 +31,7 @@ def draw_vehicle(painter: Painter, vehicle: Vehicle) -> None:
     if painter.facing["front"]:
         draw_front(painter, vehicle)
     draw_greenhouse(painter, vehicle)
-    if vehicle.kind == "suv" and vehicle.spare and painter.facing["rear"]:
+    if vehicle.spare and painter.facing["rear"]:
         draw_spare(painter, vehicle)
     for side in near:
         draw_mirror(painter, vehicle, side)
@@ -69,8 +62,16 @@ def draw_tops(painter: Painter, vehicle: Vehicle) -> None:
         painter.bar("bonnet", (0.22, 0.78), (0.1, 1), vehicle.paint, gloss=26)
         for u in (0.21, 0.78):
             painter.bar("bonnet", (u, u + 0.012), (0.05, 1), tone(vehicle.paint, 0.7))
+        if vehicle.sporty:
+            draw_stripes(painter, "bonnet", vehicle.paint)
         painter.bar("bonnet", (0.04, 0.96), (0.93, 1), DARK)  # below the wipers
         draw_decals(painter, vehicle, "bonnet")
+
+
+def draw_stripes(painter: Painter, face: str, colour: Colour) -> None:
+    """Two stripes lengthwise, white or black, whichever stands out from the colour."""
+    for u in (0.26, 0.54):
+        painter.bar(face, (u, u + 0.2), (0, 1), DARK if sum(colour) > 330 else CHROME)
 
 
 def draw_greenhouse(painter: Painter, vehicle: Vehicle) -> None:
@@ -81,28 +82,36 @@ def draw_greenhouse(painter: Painter, vehicle: Vehicle) -> None:
     if painter.facing["roof"]:
         painter.bar("roof", (0, 1), (0, 1), vehicle.cargo if vehicle.kind == "truck" else vehicle.roof)
         if vehicle.kind == "truck":
+            for v in np.arange(3) * CARGO / 3 + 0.02:
+                painter.bar("roof", (0, 1), (v, v + 0.03), tone(vehicle.cargo, 0.6))
             painter.bar("roof", (0, 1), (0.76, 1), vehicle.paint)
             painter.bar("roof", (0, 1), (0.74, 0.765), DARK)
         elif vehicle.kind == "bus":
-            for v in (0.2, 0.65):
-                painter.bar("roof", (0.25, 0.75), (v, v + 0.16), tone(vehicle.roof, 0.85))
-        elif vehicle.sunroof:
-            painter.bar("roof", (0.2, 0.8), (0.5, 0.84), vehicle.tint, gloss=40)
+            for v in (0.25, 0.7):
+                painter.bar("roof", (0.3, 0.7), (v, v + 0.1), tone(vehicle.roof, 0.85))
+        elif vehicle.glass_roof:
+            painter.bar("roof", (0.05, 0.95), (0.03, 0.97), tone(vehicle.tint, 0.7), gloss=24)
+        elif vehicle.sporty:
+            draw_stripes(painter, "roof", vehicle.roof)
         draw_decals(painter, vehicle, "roof")
     if vehicle.kind not in ("bus", "truck"):
         draw_load(painter, vehicle)
 
 
 def draw_load(painter: Painter, vehicle: Vehicle) -> None:
-    """A rack's two rails, and a sign."""
+    """Two rails, a spoiler, and a sign."""
     up = np.array((0.0, 0.0, 1.0))
-    if vehicle.rack:
+    if vehicle.sporty:
+        edge = painter.on("roof", [(0.03, 0), (0.97, 0)])
+        top, bottom = np.array((-0.3, 0, 0.02)), np.array((-0.3, 0, -0.08))
+        painter.hull(np.concatenate([edge, edge + top, edge + bottom]), DARK)
+    if vehicle.rails:
         for u in (0.06, 0.94):
             rail = painter.on("roof", [(u, 0.06), (u, 0.94)])
             for foot in (0.06, 0.5, 0.94):
                 base = painter.on("roof", [(u, foot - 0.02), (u, foot + 0.02)])
-                painter.fill(np.concatenate([base, base[::-1] + 0.07 * up]), (60, 60, 64))
-            painter.fill(np.concatenate([rail + 0.06 * up, rail[::-1] + 0.095 * up]), (176, 178, 182))
+                painter.fill(np.concatenate([base, base[::-1] + 0.07 * up]), DARK)
+            painter.fill(np.concatenate([rail + 0.06 * up, rail[::-1] + 0.13 * up]), CHROME)
     if vehicle.sign is not None:
         base = painter.on("roof", [(0.34, 0.7), (0.66, 0.7), (0.66, 0.8), (0.34, 0.8)])
         painter.hull(np.concatenate([base, base + 0.15 * up]), tone(vehicle.sign, 0.8))

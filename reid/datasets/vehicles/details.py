@@ -1,4 +1,4 @@
-"""What is on a vehicle's faces: windows, lamps, plates, a bed, a box above the belt, and the decals."""
+"""What is on a vehicle's faces: windows, a bed, a box above the belt, and the decals."""
 
 from itertools import pairwise
 from math import cos, pi, sin
@@ -10,8 +10,9 @@ from reid.datasets.vehicles.fleet import Colour, Vehicle
 from reid.datasets.vehicles.view import Painter
 
 DARK: Colour = (22, 22, 24)
-LAMP: Colour = (238, 240, 236)
-TAIL: Colour = (190, 28, 30)
+CHROME: Colour = (212, 214, 218)
+CLADDING: Colour = (40, 40, 43)
+LINER: Colour = (58, 58, 61)  # a pickup's bed
 CARGO = 0.745  # where a truck's box ends, as a share of its length from the rear
 
 
@@ -19,6 +20,17 @@ def tone(colour: Colour, share: float) -> Colour:
     """A colour made darker, or lighter."""
     red, green, blue = (min(255, int(value * share)) for value in colour)
     return red, green, blue
+
+
+SIDE_POSTS = {  # before each window and after the last, as shares from the rear
+    "sedan": (0.14, 0.55, 0.98),
+    "suv": (0.08, 0.42, 0.74, 0.98),
+    "van": (0.72, 0.98),  # the rest is load
+    "hatchback": (0.44, 0.98),  # one, before a thick post
+    "mpv": (0.06, 0.52, 0.99),
+    "pickup": (0.1, 0.53, 0.98),
+    "estate": (0.05, 0.42, 0.69, 0.98),
+}
 
 
 def draw_windows(painter: Painter, vehicle: Vehicle, face: str) -> None:
@@ -30,14 +42,16 @@ def draw_windows(painter: Painter, vehicle: Vehicle, face: str) -> None:
         draw_side_windows(painter, vehicle, face)
     elif vehicle.kind == "truck":
         painter.bar(face, (0, 1), (0, 1), vehicle.cargo)
-        for u in (0.02, 0.49, 0.97):
-            painter.bar(face, (u, u + 0.015), (0.02, 0.97), tone(vehicle.cargo, 0.6))
+        for u in (0.0, 0.48, 0.95):
+            painter.bar(face, (u, u + 0.05), (0, 1), DARK)
+        painter.bar(face, (0, 1), (0.93, 1), DARK)
         painter.bar(face, (0.42, 0.58), (0.18, 0.24), DARK)
+    elif vehicle.kind == "van":
+        for u in (0.12, 0.56):  # two doors
+            glaze(painter, vehicle, face, (u, u + 0.32), (0.42, 0.86))
+        painter.bar(face, (0.485, 0.515), (0, 1), tone(vehicle.paint, 0.4))
     else:
-        if vehicle.kind != "van" or not vehicle.panels:
-            draw_screen(painter, vehicle, face)
-        if vehicle.kind == "van":
-            painter.bar(face, (0.49, 0.51), (0, 1), tone(vehicle.paint, 0.5))
+        draw_screen(painter, vehicle, face)
 
 
 def draw_screen(painter: Painter, vehicle: Vehicle, face: str) -> None:
@@ -52,21 +66,23 @@ def draw_screen(painter: Painter, vehicle: Vehicle, face: str) -> None:
 
 def draw_side_windows(painter: Painter, vehicle: Vehicle, face: str) -> None:
     """Windows between posts, as many as the type has; a truck's box behind its cab."""
-    kind, up = vehicle.kind, (0.06, 0.88)
+    kind, gap, up = vehicle.kind, 0.025, (0.06, 0.88)
     if kind == "bus":
-        posts, gap, up = np.linspace(0.01, 1, 8).tolist(), 0.02, (0.1, 0.84)
+        posts, gap, up = tuple(np.linspace(0.01, 1, 8)), 0.02, (0.1, 0.84)
     elif kind == "truck":
         painter.bar(face, (0, CARGO), (0, 1), vehicle.cargo)
         for u in np.arange(1, 8) * CARGO / 8:
             painter.bar(face, (u, u + 0.006), (0, 1), tone(vehicle.cargo, 0.82))
-        painter.bar(face, (0, CARGO), (0.95, 1), tone(vehicle.cargo, 0.75))
+        painter.bar(face, (0, CARGO), (0.93, 1), DARK)
+        painter.bar(face, (0, 0.025), (0, 1), DARK)
         painter.bar(face, (CARGO, CARGO + 0.025), (0, 1), DARK)
-        posts, gap, up = [CARGO + 0.08, 0.965], 0.0, (0.06, 0.6)
-    elif kind == "van":
-        posts, gap = ([0.7, 0.98] if vehicle.panels else [0.05, 0.38, 0.7, 0.98]), 0.03
+        posts, gap, up = (CARGO + 0.08, 0.965), 0.0, (0.06, 0.6)
     else:
-        starts = {"sedan": [0.1, 0.53], "hatchback": [0.12, 0.5], "pickup": [0.1, 0.53]}
-        posts, gap = [*starts.get(kind, [0.08, 0.3, 0.6]), 0.98], 0.025
+        posts = SIDE_POSTS[kind]
+        if kind in ("suv", "mpv"):
+            painter.bar(face, (0.05, 1), (0, 0.92), DARK)  # their posts are black
+        elif kind in ("sedan", "estate"):
+            painter.bar(face, (posts[0] - 0.03, 1), (0, 0.96), CHROME)
     for start, end in pairwise(posts):
         glaze(painter, vehicle, face, (start, end - gap), up)
 
@@ -86,57 +102,11 @@ def glaze(
     painter.patch(face, streak, tone(vehicle.tint, 2.3), gloss=30)
 
 
-def draw_front(painter: Painter, vehicle: Vehicle) -> None:
-    """Lamps, grille, bumper and plate."""
-    painter.bar("front", (0, 1), (0, 1), vehicle.paint)
-    painter.bar("front", (0, 1), (0, 0.46), tone(vehicle.bumper, 0.92))
-    painter.bar("front", (0.18, 0.82), (0.06, 0.22), DARK)
-    painter.bar("front", (0, 1), (0, 0.06), (46, 46, 50))
-    grille = ((0.3, 0.7), (0.26, 0.74), (0.36, 0.64))[vehicle.grille]
-    painter.bar("front", grille, (0.52, 0.86), DARK)
-    bars = ((0.6, 0.66, 0.72, 0.78), (0.68,), ())[vehicle.grille]
-    for v in bars:
-        painter.bar("front", grille, (v, v + 0.03), (186, 188, 190))
-    painter.patch("front", [(0.47, 0.69), (0.5, 0.61), (0.53, 0.69), (0.5, 0.77)], (214, 216, 220))
-    for u in (0.02, 0.76):
-        painter.bar("front", (u, u + 0.22), (0.56, 0.9), (70, 74, 80))
-        painter.bar("front", (u + 0.02, u + 0.2), (0.6, 0.87), LAMP, gloss=30)
-        painter.bar("front", (u + 0.07, u + 0.14), (0.64, 0.83), (180, 196, 214))
-        painter.bar("front", (u + 0.05, u + 0.16), (0.14, 0.26), (214, 208, 180))
-    draw_plate(painter, "front", vehicle.plates[0], 0.3)
-
-
-def draw_rear(painter: Painter, vehicle: Vehicle) -> None:
-    """Lamps, bumper and plate."""
-    body = vehicle.paint if vehicle.kind != "truck" else (58, 58, 62)
-    painter.bar("rear", (0, 1), (0, 1), body)
-    painter.bar("rear", (0, 1), (0, 0.36), tone(vehicle.bumper, 0.9))
-    painter.bar("rear", (0, 1), (0, 0.08), (46, 46, 50))
-    painter.bar("rear", (0.03, 0.97), (0.36, 0.385), tone(body, 0.55))
-    draw_decals(painter, vehicle, "rear")
-    for u in (0.02, 0.8):
-        painter.bar("rear", (u - 0.01, u + 0.19), (0.54, 0.97), tone(TAIL, 0.4))
-        painter.bar("rear", (u, u + 0.18), (0.56, 0.95), TAIL)
-        painter.bar("rear", (u + 0.03, u + 0.15), (0.66, 0.76), (236, 190, 176))
-    draw_plate(painter, "rear", vehicle.plates[1], 0.55)
-
-
-def draw_plate(painter: Painter, face: str, colour: Colour, v: float) -> None:
-    """A number plate, its lower edge at a share ``v`` of the face's height."""
-    length, height = painter.measure(face)
-    half, tall = 0.25 / length, 0.15 / height
-    painter.bar(face, (0.5 - half, 0.5 + half), (v, v + tall), colour)
-    ink = (24, 24, 26) if sum(colour) > 380 else (236, 236, 236)
-    for k in range(6):
-        u = 0.5 - 0.8 * half + k * 0.27 * half
-        painter.bar(face, (u, u + 0.16 * half), (v + 0.25 * tall, v + 0.75 * tall), ink)
-
-
 def draw_bed(painter: Painter, vehicle: Vehicle) -> None:
     """The open bed: its floor, and the inner walls that are turned to the camera."""
-    painter.bar("trunk lid", (0, 1), (0, 1), vehicle.paint)
+    painter.bar("trunk lid", (0, 1), (0, 1), LINER)
     corners = painter.on("trunk lid", [(0.06, 0.04), (0.94, 0.04), (0.94, 0.98), (0.06, 0.98)])
-    painter.fill(corners, painter.light((70, 70, 72), np.array((0.0, 0.0, 1.0)), gloss=0))
+    painter.fill(corners, painter.light((96, 96, 98), np.array((0.0, 0.0, 1.0)), gloss=0))
     down = np.array((0.0, 0.0, -0.46))
     rear_left, rear_right, front_right, front_left = corners
     walls = (
@@ -147,7 +117,7 @@ def draw_bed(painter: Painter, vehicle: Vehicle) -> None:
     )
     for seen_with, a, b in walls:
         if painter.facing[seen_with]:
-            shade = tone(vehicle.paint, 0.62 if seen_with in ("rear", "front") else 0.5)
+            shade = tone(LINER, 0.62 if seen_with in ("rear", "front") else 0.5)
             painter.fill(np.array([a, b, b + down, a + down]), shade)
 
 

@@ -6,17 +6,22 @@ from math import cos, pi, sin
 import numpy as np
 
 from reid.datasets.keypoints import SIDES
-from reid.datasets.vehicles.details import CARGO, DARK, LAMP, TAIL, draw_decals, tone
+from reid.datasets.vehicles.details import CARGO, CHROME, CLADDING, DARK, LINER, draw_decals, tone
+from reid.datasets.vehicles.ends import LAMP, TAIL, TAILS
 from reid.datasets.vehicles.fleet import Colour, Vehicle
 from reid.datasets.vehicles.models import ARCH, FACES, Points
 from reid.datasets.vehicles.view import Painter
 
 RUBBER: Colour = (34, 34, 36)
-CLADDING: Colour = (48, 48, 52)
 CIRCLE = np.array(
     [(cos(a), sin(a)) for a in np.linspace(-pi / 2, 3 * pi / 2, 24, endpoint=False)]
 )  # from below
 FLANK = ("rear quarter", "side", "front fender")
+TRIMS: dict[str, tuple[float, float, Colour]] = {  # along the sill of every vehicle of a type: from, to
+    "suv": (-1, 0.3, CLADDING),
+    "van": (-1, 0.3, CLADDING),
+    "estate": (-1, 0.34, CHROME),
+}
 BANDS = ((-1, 0.14, 0.80), (0.14, 0.5, 0.93), (0.5, 0.56, 0.86), (0.56, 0.88, 1.03), (0.88, 3, 1.15))
 
 
@@ -74,8 +79,11 @@ def draw_flank(painter: Painter, vehicle: Vehicle, side: str) -> None:
     flank = Flank(painter, side)
     for low, high, shine in BANDS:
         flank.band(low, high, tone(vehicle.paint, shine))
-    skirt = CLADDING if vehicle.bumper == vehicle.paint else tone(vehicle.bumper, 0.8)
-    flank.band(-1, 0.2 if vehicle.kind == "suv" else 0.12, skirt)
+    trim = TRIMS.get(vehicle.kind)
+    if trim is None:
+        flank.band(-1, 0.12, CLADDING if vehicle.bumper == vehicle.paint else tone(vehicle.bumper, 0.8))
+    else:
+        flank.band(*trim)
     if vehicle.stripe is not None:
         flank.band(*vehicle.stripe)
     if flank.middle in flank.faces:
@@ -86,7 +94,7 @@ def draw_flank(painter: Painter, vehicle: Vehicle, side: str) -> None:
     if flank.fender in flank.faces:
         painter.bar(flank.fender, (0.84, 1), (0.62, 0.92), LAMP)  # the lamps reach around the corners
     if flank.quarter in flank.faces:
-        painter.bar(flank.quarter, (0, 0.16), (0.6, 0.95), TAIL)
+        painter.bar(flank.quarter, (0, 0.16), TAILS[vehicle.kind].up, TAIL)
     if flank.middle in flank.faces:
         for axle in (0, 1):
             draw_wheel(painter, vehicle, side, axle)
@@ -96,7 +104,11 @@ def draw_doors(flank: Flank, vehicle: Vehicle) -> None:
     """The joints between doors, and their handles."""
     rear, front = flank.keypoints[6, 0], flank.keypoints[15, 0] - 0.14
     middle = (rear + front) / 2 - 0.06
-    edges = (front, flank.keypoints[12, 0]) if vehicle.kind == "pickup" else (front, middle, rear)
+    if vehicle.kind == "pickup":
+        edges = [front, flank.keypoints[12, 0]]
+        flank.block((flank.keypoints[10, 0], edges[1]), (0, 1), LINER)
+    else:
+        edges = [front, rear + 0.2] if vehicle.kind == "hatchback" else [front, middle, rear]
     seam, handle = tone(vehicle.paint, 0.45), tone(vehicle.paint, 0.5)
     for x in edges:
         flank.block((x - 0.015, x + 0.015), (0.34 if x == rear else 0.12, 1), seam)
@@ -145,8 +157,8 @@ def draw_wheel(painter: Painter, vehicle: Vehicle, side: str, axle: int) -> None
     """The dark arch, and in it the tyre and the rim."""
     first = 18 * SIDES.index(side) + (6 if axle == 0 else 2)
     front, rear = painter.keypoints[first], painter.keypoints[first + 3]
-    if vehicle.kind in ("suv", "pickup"):
-        edge = wheel_ring(painter, vehicle, side, axle, share=ARCH + 0.14, depth=0)
+    if vehicle.kind == "suv":
+        edge = wheel_ring(painter, vehicle, side, axle, share=ARCH + 0.2, depth=0)
         painter.fill(edge[edge[:, 2] > front[2]], CLADDING)
     arc = wheel_ring(painter, vehicle, side, axle, share=ARCH, depth=0)
     painter.fill(np.concatenate([[front], arc[arc[:, 2] > front[2]], [rear]]), DARK)

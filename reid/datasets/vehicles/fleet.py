@@ -74,11 +74,11 @@ class Vehicle:
     rim_colour: Colour
     plates: tuple[Colour, Colour]  # front, rear
     stripe: tuple[float, float, Colour] | None  # along the side: from and to as shares of its height
-    sunroof: bool
-    rack: bool
+    glass_roof: bool  # every mpv's
+    rails: bool  # on every estate's roof
+    sporty: bool  # every hatchback's spoiler, and stripes over bonnet and roof
+    spare: bool  # the wheel on every suv's tail
     sign: Colour | None  # on the roof, as a taxi's
-    panels: bool  # a van without rear windows
-    spare: bool  # an suv with a wheel on its tail
     grille: int
     decals: tuple[Decal, ...]
 
@@ -105,10 +105,13 @@ def meet_vehicle(seed: int, identity: int) -> Vehicle:
     training, order = identity % 2 == 0, (identity - 1) // 2
     kind, color = assign_looks(seed, order, training=training)
     rng = np.random.default_rng((seed, 1, identity))
-    model = MODELS[TYPES[kind - 1]]
+    name = TYPES[kind - 1]
+    model = MODELS[name]
     long, wide, high = (float(share) for share in 1 + rng.uniform(-0.03, 0.03, 3))
     paint = vary(PAINTS[COLORS[color - 1]], rng)
     roof = choose(((28, 28, 32), (226, 226, 224)), rng) if rng.random() < 0.25 else paint
+    if name == "bus":
+        roof = (226, 226, 224)  # against the sun
     bumper = choose(((52, 52, 56), (138, 138, 140)), rng) if rng.random() < 0.35 else paint
     stripe = None
     if rng.random() < 0.3:
@@ -128,11 +131,11 @@ def meet_vehicle(seed: int, identity: int) -> Vehicle:
         rim_colour=choose(METALS, rng),
         plates=(choose(PLATES, rng), choose(PLATES, rng)),
         stripe=stripe,
-        sunroof=rng.random() < 0.3,
-        rack=rng.random() < 0.3,
+        glass_roof=name == "mpv",
+        rails=name == "estate",
+        sporty=name == "hatchback",
+        spare=name == "suv",
         sign=choose(DECALS, rng) if rng.random() < 0.15 else None,
-        panels=rng.random() < 0.4,
-        spare=rng.random() < 0.5,
         grille=int(rng.integers(3)),
         decals=tuple(stick_decal(rng) for _ in range(int(rng.integers(2, 7)))),
     )

@@ -75,7 +75,7 @@ class Painter:
             for face, normal in self.normals.items()
         }
 
-    def on(self, face: str, places: Sequence[tuple[float, float]]) -> Points:
+    def on(self, face: str, places: Sequence[tuple[float, float]] | Points) -> Points:
         """(n, 3) points of a face, by shares of its length and height."""
         a, b, c, d = self.keypoints[list(FACES[face])]
         u, v = np.array(places, np.float64).T[..., None]
@@ -99,7 +99,9 @@ class Painter:
         outline = np.rint(pixels * 2**SHARES).astype(np.int32)
         cv2.fillPoly(self.canvas, [outline], (*colour, 255), cv2.LINE_8, SHARES)
 
-    def patch(self, face: str, places: Sequence[tuple[float, float]], colour: Colour, **light: float) -> None:
+    def patch(
+        self, face: str, places: Sequence[tuple[float, float]] | Points, colour: Colour, **light: float
+    ) -> None:
         """Fill a piece of a face, lit as the face is."""
         self.fill(self.on(face, places), self.light(colour, self.normals[face], **light))
 
