@@ -1,0 +1,151 @@
+"""Networks into files: ONNX and TorchScript, with their cards inside."""
+
+import copy
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reid.deploy.answers import Answers, example
+from reid.deploy.card import KEY, Card, beside
+
+OPSETS = range(11, 21)  # from the oldest that the published tools take to torch's newest by tracing
+
+EXPECTED = (  # warnings of exports that are as they should be
+    ".*legacy TorchScript-based ONNX export.*",  # takes opset 11 without onnxscript; torch is capped
+    ".*feature will be removed.*",  # torch's own call
+    ".*operator 'instance_norm' is set to train=True.*",  # OSNet's keep no running statistics
+    ".*registered as constants in the trace.*",  # mean and deviation
+    ".*Converting a tensor to a Python boolean.*",  # instance norm asks whether a map has one pixel
+    ".*torch.jit.*is deprecated.*",  # its successor loads only under the torch that wrote the file
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One file that was written."""
+
+    path: Path
+    card: Card
+    simplified: bool
+
+
+def answers_of(network: nn.Module, card: Card) -> Answers:
+    """What a file with this card computes, as a module of its own on the CPU."""
+    own = copy.deepcopy(network).to("cpu", torch.float32)
+    own = own.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    if card.half:
+        own = own.half()
+    return Answers(own, mean=card.mean, std=card.std, embedded=card.embedded, half=card.half).eval()
+
+
+def example_of(card: Card, count: int) -> list[Tensor]:
+    """Inputs that a file with this card takes."""
+    return example(card.inputs, count, embedded=card.embedded)
+
+
+def write_onnx(network: nn.Module, card: Card, path: Path, *, opset: int, simplify: bool) -> Exported:
+    """Write an ONNX file of the network, its card among its metadata and beside it.
+
+    Args:
+        network: any of ours; it is left as it is.
+        card: says what goes in and out, and for how many images at once.
+        path: ends on .onnx.
+        opset: of OPSETS; newer ones are for newer runtimes.
+        simplify: by onnxslim, where it is installed.
+
+    Raises:
+        ValueError: another opset, or onnx is not installed.
+    """
+    if opset not in OPSETS:
+        raise ValueError(f"task.opset={opset!r}: use {OPSETS[0]} to {OPSETS[-1]}")
+    try:
+        import onnx
+    except ImportError as error:
+        raise ValueError(
+            f"task=export writes ONNX files with onnx ({error}): pip install 'reid-lightning[export]'"
+        ) from error
+    count = card.batch_size or 2  # a traced 1 would be taken for a constant in places
+    names = [*card.inputs, *card.outputs]
+    axes = {} if card.batch_size else {name: {0: "batch"} for name in names}
+    file = io.BytesIO()
+    with quiet():
+        torch.onnx.export(
+            answers_of(network, card),
+            tuple(example_of(card, count)),
+            file,  # type: ignore[arg-type]  # the tracing exporter takes it
+            dynamo=False,
+            input_names=list(card.inputs),
+            output_names=list(card.outputs),
+            dynamic_axes=axes,
+            opset_version=opset,
+        )
+    model = onnx.load_from_string(file.getvalue())
+    slim = onnxslim() if simplify else None
+    if slim is not None:
+        model = slim.slim(model)
+    onnx.helper.set_model_props(model, {KEY: card.to_json(), "producer": "reid task=export"})
+    onnx.checker.check_model(model)
+    write_whole(path, model.SerializeToString())
+    write_card(card, path)
+    return Exported(path, card, simplified=slim is not None)
+
+
+def write_torchscript(network: nn.Module, card: Card, path: Path) -> Exported:
+    """Write a traced TorchScript file of the network, its card among its extra files and beside it."""
+    with quiet(), torch.no_grad():
+        given = tuple(example_of(card, card.batch_size or 2))
+        answers = answers_of(network, card)
+        program = torch.jit.trace(answers, given, check_trace=False)  # type: ignore[no-untyped-call]
+        file = io.BytesIO()
+        torch.jit.save(program, file, _extra_files={f"{KEY}.json": card.to_json().encode()})
+    write_whole(path, file.getvalue())
+    write_card(card, path)
+    return Exported(path, card, simplified=False)
+
+
+def onnxslim() -> ModuleType | None:
+    """The simplifier, if it is there."""
+    try:
+        import onnxslim as found
+    except ImportError:
+        logging.getLogger(__name__).warning(
+            "onnxslim is not installed, the graph stays as traced: install it, or task.simplify=false"
+        )
+        return None
+    module: Any = found
+    return module  # type: ignore[no-any-return]
+
+
+def write_card(card: Card, path: Path) -> None:
+    """Put the card beside its file, for formats and people that cannot look inside."""
+    write_whole(beside(path), card.to_json().encode() + b"\n")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what torch says about sound exports off the terminal."""
+    with warnings.catch_warnings():
+        for words in EXPECTED:
+            warnings.filterwarnings("ignore", words)
+        yield

@@ -1,0 +1,221 @@
+"""Exported files at work: ONNX Runtime, TorchScript and Ascend's OM, each as a function of arrays."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reid.contracts import Features
+from reid.deploy.answers import features_from
+from reid.deploy.card import Card, read_card
+from reid.deploy.files import quiet
+
+Array = NDArray[Any]
+SUFFIXES = (".onnx", ".pt", ".om")
+
+
+class Runtime(Protocol):
+    """A loaded file."""
+
+    card: Card
+    path: Path
+    name: str  # of the program that computes
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        """Outputs of a batch, in the card's order.
+
+        Args:
+            inputs: in the card's order, each (B, ...).
+
+        Raises:
+            ValueError: not the shape, type or number of images that the file takes.
+        """
+
+
+class OnnxRuntime:
+    """An ONNX file by ONNX Runtime, on the CPU or on CUDA."""
+
+    def __init__(self, path: Path, *, device: str = "cpu", threads: int | None = None) -> None:
+        self.path, self.card = path, read_card(path)
+        onnxruntime = imported_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        providers = ["CPUExecutionProvider"]
+        if device == "cuda":
+            if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+                raise ValueError(
+                    f"this ONNX Runtime has no CUDA ({', '.join(onnxruntime.get_available_providers())}):"
+                    " install onnxruntime-gpu, or use trainer=cpu"
+                )
+            providers.insert(0, "CUDAExecutionProvider")
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        self.name = f"ONNX Runtime {onnxruntime.__version__}, {self.session.get_providers()[0]}"
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        check_inputs(self.card, inputs, path=self.path)
+        found: list[Array] = self.session.run(
+            list(self.card.outputs), dict(zip(self.card.inputs, inputs, strict=True))
+        )
+        return found
+
+
+class TorchScript:
+    """A TorchScript file by torch, on any of its devices."""
+
+    def __init__(self, path: Path, *, device: str = "cpu", threads: int | None = None) -> None:
+        self.path, self.card = path, read_card(path)
+        try:
+            with quiet():
+                self.program = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            raise ValueError(f"{path} is no TorchScript file, or a damaged one") from error
+        self.device = device
+        self.name = f"TorchScript, torch {torch.__version__}, {device}"
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        check_inputs(self.card, inputs, path=self.path)
+        answers = self.program(*(torch.from_numpy(each).to(self.device) for each in inputs))
+        return [each.cpu().numpy() for each in answers]
+
+
+class Om:
+    """An OM file by ais_bench's Python interface, on an Ascend device."""
+
+    def __init__(self, path: Path, *, device: str = "npu", threads: int | None = None) -> None:
+        self.path, self.card = path, read_card(path)
+        try:
+            from ais_bench.infer.interface import InferSession
+        except ImportError as error:
+            raise ValueError(
+                f"{path} runs on Ascend devices by ais_bench, which is not installed ({error}): install its"
+                " aclruntime and ais_bench wheels, or run it elsewhere between task=preprocess and"
+                " task=postprocess"
+            ) from error
+        number = int(device.partition(":")[2] or 0)
+        self.session = InferSession(device_id=number, model_path=str(path))
+        self.name = f"ais_bench, device {number}"
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        check_inputs(self.card, inputs, path=self.path)
+        answers = self.session.infer(feeds=[np.ascontiguousarray(each) for each in inputs], mode="static")
+        shapes = self.card.shapes.values()
+        count = len(inputs[0])
+        return [
+            np.asarray(each, np.float32).reshape(count, *shape)
+            for each, shape in zip(answers, shapes, strict=True)
+        ]
+
+
+def open_runtime(path: Path, *, device: str = "cpu", threads: int | None = None) -> Runtime:
+    """The runtime that a file's ending asks for.
+
+    Args:
+        path: an exported file, with its card inside or beside it.
+        device: torch's name of where to compute; OM files are always on an Ascend device.
+        threads: of ONNX Runtime on the CPU; None: as many as there are cores.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another ending, no card, or a runtime that is not installed.
+    """
+    kinds: dict[str, type[OnnxRuntime] | type[TorchScript] | type[Om]] = {
+        ".onnx": OnnxRuntime,
+        ".pt": TorchScript,
+        ".om": Om,
+    }
+    if path.suffix not in kinds:
+        raise ValueError(f"{path}: exported files that can be run end on {', '.join(SUFFIXES)}")
+    return kinds[path.suffix](path, device=device, threads=threads)
+
+
+def imported_onnxruntime() -> ModuleType:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            f"ONNX files need onnxruntime ({error}): pip install 'reid-lightning[export]'"
+        ) from error
+    module: ModuleType = onnxruntime
+    return module
+
+
+def onnx_metadata(path: Path) -> dict[str, str]:
+    """The metadata_props of an ONNX file.
+
+    Raises:
+        ValueError: no ONNX file, or a damaged one.
+    """
+    onnxruntime = imported_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions share no base but this one
+        raise ValueError(f"{path} is no ONNX file that ONNX Runtime can read: {error}") from error
+    return dict(session.get_modelmeta().custom_metadata_map)
+
+
+def check_inputs(card: Card, inputs: Sequence[Array], *, path: Path) -> None:
+    """Refuse what the file does not take.
+
+    Raises:
+        ValueError: with the shape or type wanted and got.
+    """
+    if len(inputs) != len(card.inputs):
+        raise ValueError(f"{path} takes {', '.join(card.inputs)}, got {len(inputs)} arrays")
+    count = len(inputs[0])
+    if card.batch_size not in (None, count):
+        raise ValueError(
+            f"{path} takes {card.batch_size} images at once, got {count}: it was exported for that batch size"
+            " (task.batch_sizes); export with task.batch_sizes=null for any"
+        )
+    for (name, shape), each in zip(card.inputs.items(), inputs, strict=True):
+        kind = np.uint8 if card.embedded and name == next(iter(card.inputs)) else np.float32
+        if each.shape != (count, *shape) or each.dtype != kind:
+            raise ValueError(
+                f"{path}: {name} must be {('B', *shape)} {np.dtype(kind)}, got {each.shape} {each.dtype}"
+            )
+
+
+def in_batches(runtime: Runtime, inputs: Sequence[Array]) -> list[Array]:
+    """Outputs of any number of images, by a file that may take a fixed number: the last batch is padded."""
+    size, count = runtime.card.batch_size, len(inputs[0])
+    if size is None:
+        return runtime(inputs)
+    parts: list[list[Array]] = []
+    for start in range(0, count, size):
+        chunk = [each[start : start + size] for each in inputs]
+        missing = size - len(chunk[0])
+        if missing:
+            chunk = [np.concatenate([each, np.repeat(each[-1:], missing, axis=0)]) for each in chunk]
+        parts.append([each[: size - missing] for each in runtime(chunk)])
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+class RuntimeNetwork(nn.Module):
+    """A runtime in a network's place: images, as its card wants them, to features on the images' device."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__()
+        self.runtime = runtime
+        self.keypoints = runtime.card.keypoints  # modules ask their network what it sees
+
+    def forward(self, image: Tensor, *more: Tensor) -> Features:
+        """(B, ...) images as `Card.prepare` leaves them and, for some files, (B, 36, 3) keypoints."""
+        card = self.runtime.card
+        given = [image, *(each.flatten(1) for each in more)]
+        arrays = in_batches(self.runtime, [np.ascontiguousarray(each.cpu().numpy()) for each in given])
+        outputs = {
+            name: torch.from_numpy(np.asarray(value)).to(image.device)
+            for name, value in zip(card.outputs, arrays, strict=True)
+        }
+        return features_from(outputs, card.outputs)

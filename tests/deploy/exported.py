@@ -1,0 +1,54 @@
+"""Networks small enough to export in a second, and their cards."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from reid.deploy.card import Card
+from reid.networks import AlignedReID, MultiTaskNet, OSNet, OSNetAIN
+from reid.tasks.export import describe_file
+
+NARROW = (16, 64, 96, 128)
+SIZE = (64, 32)
+
+
+def varied(network: nn.Module) -> nn.Module:
+    """As if trained: norms that do something, so that leaving one out would show."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.1)
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return network.eval()
+
+
+MAKERS: dict[str, Callable[..., nn.Module]] = {
+    "osnet_x0_25": lambda: OSNet(5, channels=NARROW),
+    "osnet_x0_5": lambda: OSNet(5, channels=(32, 128, 192, 256)),
+    "osnet_x0_75": lambda: OSNet(5, channels=(48, 192, 288, 384)),
+    "osnet": lambda: OSNet(5),
+    "osnet_ibn": lambda: OSNet(5, channels=NARROW, instance_norm=True),
+    "osnet_ain": lambda: OSNetAIN(5, channels=NARROW),
+    "aligned_reid": lambda: AlignedReID(5),
+    "aligned_reid_learnt": lambda: AlignedReID(5, learnt_test_branch=True),
+    "multitask": lambda **switches: MultiTaskNet(5, attributes={"color": 4, "type": 3}, **switches),
+}
+
+
+def made(name: str, **switches: bool) -> tuple[nn.Module, Card]:
+    network = varied(MAKERS[name](**switches))
+    description: dict[str, Any] = {
+        "model": {"name": name, "network": switches},
+        "image_size": list(SIZE),
+        "distance": "euclidean",
+        "data": "market1501",
+        "identities": [2, 7, 10, 11, 12],
+        "attributes": {"color": ["yellow", "red", "blue", "gray"], "type": ["sedan", "van", "bus"]}
+        if name == "multitask"
+        else {},
+    }
+    return network, describe_file(description, network, source="best.ckpt")
