@@ -1,5 +1,7 @@
 """Compose the configuration and run the task that it names."""
 
+import os
+
 import hydra
 from omegaconf import DictConfig
 
@@ -7,6 +9,8 @@ from omegaconf import DictConfig
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> float | None:
     """Return the task's objective (mAP), which Hydra's sweepers read."""
+    # without CANN torch_npu keeps torch from loading; trainers on NPUs import it themselves
+    os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     from reid.tasks import run  # here, so that `--help` does not wait for torch
 
     return run(config)

@@ -5,6 +5,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from reid.npu import random_state, set_random_state
+
 
 class RandomState(pl.Callback):
     """Saves torch's generators and puts them back when a resumed run starts.
@@ -19,6 +21,8 @@ class RandomState(pl.Callback):
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             state["cuda"] = torch.cuda.get_rng_state()
+        if (npu := random_state()) is not None:
+            state["npu"] = npu
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -29,4 +33,6 @@ class RandomState(pl.Callback):
             torch.set_rng_state(self._restored["cpu"])
         if "cuda" in self._restored and pl_module.device.type == "cuda":
             torch.cuda.set_rng_state(self._restored["cuda"], pl_module.device)
+        if "npu" in self._restored and pl_module.device.type == "npu":
+            set_random_state(self._restored["npu"], pl_module.device)
         self._restored = {}

@@ -1,6 +1,7 @@
 """From sections of the configuration to the objects they describe."""
 
 import logging
+import os
 import warnings
 from collections.abc import Mapping
 from inspect import signature
@@ -19,6 +20,7 @@ from reid.callbacks import Progress
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
 from reid.datamodules import ReIDDataModule
 from reid.modules import ReIDModule
+from reid.npu import register as register_npu
 from reid.tasks import hardware
 from reid.weights import load_weights
 
@@ -169,17 +171,23 @@ def trained_module(checkpoint: dict[str, Any], config: DictConfig) -> ReIDModule
 def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
     """The trainer, quiet where nobody watches."""
     silence()
-    hardware.check_accelerator(config.trainer)
+    for name, value in config.device.environment.items():
+        os.environ.setdefault(name, str(value))
+    register_npu()
+    hardware.check_accelerator(config.trainer, channels_last=config.device.channels_last)
     if config.device.reuse_memory:
         hardware.reuse_memory()
     if config.trainer.accelerator == "cpu":
         hardware.use_threads(config.device.threads, processes=hardware.processes(config.trainer))
     logger = instantiate(config.logger, _convert_="all") if "_target_" in (config.logger or {}) else False
+    accelerator = config.trainer.accelerator
+    precision = hardware.precision(config.trainer.precision, accelerator=accelerator)
+    plugin = hardware.precision_plugin(precision, accelerator=accelerator, loss_scale=config.device.loss_scale)
     trainer: pl.Trainer = instantiate(
         config.trainer,
-        precision=hardware.precision(config.trainer.precision, accelerator=config.trainer.accelerator),
+        precision=None if plugin else precision,
         callbacks=[*callbacks, Progress()],
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *([plugin] if plugin else [])],
         logger=logger,
         enable_progress_bar=False,  # ours leaves no debris between the lines of epochs
         enable_model_summary=False,

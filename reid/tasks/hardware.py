@@ -6,7 +6,10 @@ import platform
 import sys
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.plugins import MixedPrecision, Precision
+
+from reid.npu import NPUMixedPrecision, StaticGradScaler, check_npu, static_scale
 
 
 def processes(trainer: DictConfig) -> int:
@@ -30,6 +33,23 @@ def precision(wanted: str, *, accelerator: str) -> str:
     if accelerator == "cpu":
         return "bf16-mixed" if has_bf16_units() else "32-true"
     return "16-mixed"
+
+
+def precision_plugin(precision: str, *, accelerator: str, loss_scale: float | str) -> Precision | None:
+    """What Lightning's ``precision`` cannot say: mixed precision on an NPU, a constant loss scale; else None.
+
+    Raises:
+        ValueError: a loss scale where there is none.
+    """
+    static = static_scale(loss_scale)
+    if static is not None and (precision != "16-mixed" or accelerator == "cpu"):
+        raise ValueError(
+            f"device.loss_scale={loss_scale} belongs to trainer.precision=16-mixed on a GPU or an NPU, not to"
+            f" {precision} on {accelerator}: leave it dynamic"
+        )
+    if accelerator == "npu" and precision in ("16-mixed", "bf16-mixed"):
+        return NPUMixedPrecision(precision, loss_scale)  # type: ignore[arg-type]
+    return None if static is None else MixedPrecision("16-mixed", "cuda", StaticGradScaler("cuda", static))
 
 
 def use_threads(wanted: int | None, *, processes: int) -> None:
@@ -61,12 +81,18 @@ def reuse_memory() -> bool:
     )
 
 
-def check_accelerator(trainer: DictConfig) -> None:
+def check_accelerator(trainer: DictConfig, *, channels_last: bool = False) -> None:
     """Refuse a trainer whose device is not there.
 
     Raises:
-        ValueError: no GPU, or too few.
+        ValueError: no GPU or NPU, or too few; ``channels_last`` on an NPU.
     """
+    if trainer.accelerator == "npu":
+        if channels_last:
+            raise ValueError("device.channels_last=true: an NPU has no NHWC tensors, set it to false")
+        settings = OmegaConf.to_container(trainer, resolve=True)
+        check_npu(settings["devices"], strategy=settings["strategy"])  # type: ignore[index,call-overload]
+        return
     if trainer.accelerator not in ("cuda", "gpu"):
         return
     found = torch.cuda.device_count()
