@@ -81,7 +81,7 @@ def draw_side_windows(painter: Painter, vehicle: Vehicle, face: str) -> None:
         posts = SIDE_POSTS[kind]
         if kind in ("suv", "mpv"):
             painter.bar(face, (0.05, 1), (0, 0.92), DARK)  # their posts are black
-        elif kind in ("sedan", "estate"):
+        elif kind == "estate":
             painter.bar(face, (posts[0] - 0.03, 1), (0, 0.96), CHROME)
     for start, end in pairwise(posts):
         glaze(painter, vehicle, face, (start, end - gap), up)
