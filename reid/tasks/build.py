@@ -182,7 +182,8 @@ def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Traine
     logger = instantiate(config.logger, _convert_="all") if "_target_" in (config.logger or {}) else False
     accelerator = config.trainer.accelerator
     precision = hardware.precision(config.trainer.precision, accelerator=accelerator)
-    plugin = hardware.precision_plugin(precision, accelerator=accelerator, loss_scale=config.device.loss_scale)
+    loss_scale = config.device.loss_scale
+    plugin = hardware.precision_plugin(precision, accelerator=accelerator, loss_scale=loss_scale)
     trainer: pl.Trainer = instantiate(
         config.trainer,
         precision=None if plugin else precision,

@@ -1,0 +1,33 @@
+"""Huawei Ascend NPUs for Lightning: ``accelerator: npu`` with strategy ``single_npu`` or ``npu_ddp``."""
+
+from pytorch_lightning.accelerators import AcceleratorRegistry
+from pytorch_lightning.strategies import StrategyRegistry
+
+from reid.npu.accelerator import NPUAccelerator
+from reid.npu.devices import check_npu, device_indices
+from reid.npu.precision import NPUMixedPrecision, StaticGradScaler, static_scale
+from reid.npu.random_state import random_state, set_random_state
+from reid.npu.strategies import NPUDDPStrategy, SingleNPUStrategy
+
+__all__ = [
+    "NPUAccelerator",
+    "NPUDDPStrategy",
+    "NPUMixedPrecision",
+    "SingleNPUStrategy",
+    "StaticGradScaler",
+    "check_npu",
+    "device_indices",
+    "random_state",
+    "register",
+    "set_random_state",
+    "static_scale",
+]
+
+
+def register() -> None:
+    """Tell Lightning the names, in this process. Imports no torch_npu; may be called again."""
+    if "npu" not in AcceleratorRegistry:
+        NPUAccelerator.register_accelerators(AcceleratorRegistry)
+    for strategy in (SingleNPUStrategy, NPUDDPStrategy):
+        if strategy.strategy_name not in StrategyRegistry:
+            strategy.register_strategies(StrategyRegistry)
