@@ -25,6 +25,17 @@ class Batch(TypedDict):
     geometry: NotRequired[Tensor]  # (B, 2, 3) float32; takes [0, 1]^2 of `image` to [0, 1]^2 of `guides`
 
 
+class PoseBatch(TypedDict):
+    """A batch of pictures with keypoints; ``image`` as in `Batch`."""
+
+    image: Tensor  # (B, 3, H, W) float32, normalised
+    points: Tensor  # (B, 36, 3) float32; x, y in pixels of `image`, and visibility, 0 or 1
+    geometry: Tensor  # (B, 2, 3) float32; takes pixels of `image` to those of the picture it was cut from
+    index: Tensor  # (B,) int64; row of the list being read
+    target: NotRequired[Tensor]  # (B, 36, H / 4, W / 4) float32; heat maps to be drawn, in training
+    weight: NotRequired[Tensor]  # (B, 36) float32; 0 where a heat map is not known
+
+
 @dataclass(frozen=True)
 class Features:
     """What a network says about B images, in training and in evaluation alike."""

@@ -3,6 +3,7 @@
 from reid.losses.aligned import AlignedLoss
 from reid.losses.attributes import AttributeLoss
 from reid.losses.identity import IdentityLoss
+from reid.losses.keypoints import KeypointLoss
 from reid.losses.triplet import TripletLoss
 
-__all__ = ["AlignedLoss", "AttributeLoss", "IdentityLoss", "TripletLoss"]
+__all__ = ["AlignedLoss", "AttributeLoss", "IdentityLoss", "KeypointLoss", "TripletLoss"]

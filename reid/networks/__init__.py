@@ -1,4 +1,4 @@
-"""Batches of images in, `Features` or heat maps out: plain `nn.Module`s that carry the published weight names."""
+"""Batches of images in, `Features` or heat maps out: plain `nn.Module`s with the published weight names."""
 
 from reid.networks.aligned_reid import AlignedReID
 from reid.networks.multitask import MultiTaskNet
