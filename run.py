@@ -5,6 +5,8 @@ import os
 import hydra
 from omegaconf import DictConfig
 
+from reid.launch import prepare
+
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> float | None:
@@ -17,4 +19,5 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    prepare()
     main()

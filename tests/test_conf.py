@@ -43,7 +43,7 @@ def composed(*sentence: str) -> DictConfig:
 
 
 def test_every_group_is_known_here() -> None:
-    known = {"callbacks", "data", "experiment", "logger", "model"}
+    known = {"callbacks", "cluster", "data", "experiment", "logger", "model"}
     known |= {"optimizer", "schedule", "task", "trainer", "transforms"}
     assert {path.name for path in CONF.iterdir() if path.is_dir()} == known
 

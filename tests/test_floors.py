@@ -20,6 +20,7 @@ FLOORS = {
     "plots": 1,
     "deploy": 1,
     "checkpoint": 1,
+    "rank_table": 1,
     "modules": 2,
     "datamodules": 2,
     "callbacks": 2,

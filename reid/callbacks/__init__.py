@@ -1,7 +1,9 @@
 """What happens around the training loop: figures, checkpoints, freezing, stopping."""
 
 from reid.callbacks.checkpoints import BestAndLast
+from reid.callbacks.cores import BindCores
 from reid.callbacks.divergence import StopOnDivergence
+from reid.callbacks.end_together import EndTogether, is_lost_peer
 from reid.callbacks.epoch_table import EpochTable
 from reid.callbacks.freezing import FrozenStart
 from reid.callbacks.interruption import SaveOnInterrupt
@@ -12,6 +14,8 @@ from reid.callbacks.throughput import Throughput
 
 __all__ = [
     "BestAndLast",
+    "BindCores",
+    "EndTogether",
     "EpochTable",
     "FrozenStart",
     "Progress",
@@ -21,4 +25,5 @@ __all__ = [
     "SaveOnInterrupt",
     "StopOnDivergence",
     "Throughput",
+    "is_lost_peer",
 ]

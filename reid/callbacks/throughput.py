@@ -10,7 +10,10 @@ from reid.contracts import Batch
 
 
 class Throughput(pl.Callback):
-    """Logs ``train/images_per_second`` of all devices and ``train/data_wait``, a share of time, each epoch.
+    """Logs ``train/images_per_second``, ``train/images_per_second_per_device`` and ``train/data_wait``.
+
+    Of each epoch, all devices together where no device is named; ``data_wait`` is the share of time in which
+    the first rank waits for its next batch.
 
     Args:
         skip: first steps of the run that are not counted: allocators, compilers and file caches warm up.
@@ -60,5 +63,7 @@ class Throughput(pl.Callback):
         self._all_images += self._images
         self._all_seconds += self._seconds
         self.images_per_second = self._all_images / self._all_seconds
-        pl_module.log("train/images_per_second", self._images / self._seconds)
+        speed = self._images / self._seconds
+        pl_module.log("train/images_per_second", speed)
+        pl_module.log("train/images_per_second_per_device", speed / trainer.world_size)
         pl_module.log("train/data_wait", self._waited / self._seconds)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -12,7 +13,8 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from reid.launch import needs_isolation, run_alone
+from reid.callbacks import is_lost_peer
+from reid.launch import PATIENCE, leave_the_word, needs_isolation, run_alone
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,14 @@ def run(config: DictConfig) -> float | None:
     except MISTAKES as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1" or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
+        leave_the_word()
         log.error(f"Error: {one_line(error)}")
+        sys.exit(1)
+    except RuntimeError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1" or not is_lost_peer(error):
+            raise
+        time.sleep(PATIENCE)  # whoever started the processes may be about to end this one
+        log.error(f"Error: another process of this training has ended or never came ({one_line(error)})")
         sys.exit(1)
     return objective
 

@@ -14,19 +14,23 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.profilers import AdvancedProfiler, PyTorchProfiler, SimpleProfiler
 from torch import nn
 
-from reid.callbacks import Progress
+from reid.callbacks import BindCores, EndTogether, Progress
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
 from reid.datamodules import ReIDDataModule
 from reid.modules import ReIDModule
 from reid.npu import register as register_npu
 from reid.tasks import hardware
+from reid.tasks.world import check_world
 from reid.weights import load_weights
 
 log = logging.getLogger(__name__)
 
 WEIGHTS = ("trunk_weights", "weights")  # of `config.model`: files to start from, in this order
+OURS = ("scale_lr", "bind_cores", "rank_table")  # of `config.trainer`: what Lightning's Trainer does not know
+PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -170,33 +174,82 @@ def trained_module(checkpoint: dict[str, Any], config: DictConfig) -> ReIDModule
 
 def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
     """The trainer, quiet where nobody watches."""
-    silence()
     for name, value in config.device.environment.items():
         os.environ.setdefault(name, str(value))
     register_npu()
+    check_world(config.trainer)
+    check_trial(config.trainer)
     hardware.check_accelerator(config.trainer, channels_last=config.device.channels_last)
+    silence()  # torch_npu, which the check imports, puts filters of its own in front
     if config.device.reuse_memory:
         hardware.reuse_memory()
     if config.trainer.accelerator == "cpu":
         hardware.use_threads(config.device.threads, processes=hardware.processes(config.trainer))
     logger = instantiate(config.logger, _convert_="all") if "_target_" in (config.logger or {}) else False
+    ending = EndTogether()
     accelerator = config.trainer.accelerator
     precision = hardware.precision(config.trainer.precision, accelerator=accelerator)
     loss_scale = config.device.loss_scale
     plugin = hardware.precision_plugin(precision, accelerator=accelerator, loss_scale=loss_scale)
     trainer: pl.Trainer = instantiate(
-        config.trainer,
+        {key: value for key, value in plain(config.trainer).items() if key not in OURS},
         precision=None if plugin else precision,
-        callbacks=[*callbacks, Progress()],
+        callbacks=[
+            *([BindCores(config.device.threads)] if config.trainer.bind_cores else []),
+            *callbacks,
+            Progress(),
+            ending,
+        ],
         plugins=[AtomicCheckpointIO(), *([plugin] if plugin else [])],
         logger=logger,
+        profiler=profiler(config.trainer.profiler, Path(config.paths.output)),
         enable_progress_bar=False,  # ours leaves no debris between the lines of epochs
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         default_root_dir=config.paths.output,
         _convert_="all",
     )
+    ending.watch(trainer)
     return trainer
+
+
+def check_trial(trainer: DictConfig) -> None:
+    """Refuse Lightning's trials that shorten evaluations.
+
+    Raises:
+        ValueError: with what to use instead.
+    """
+    for key in ("fast_dev_run", "overfit_batches"):
+        if trainer[key]:
+            raise ValueError(
+                f"trainer.{key}={trainer[key]}: it would rank a part of a gallery, which says nothing; use"
+                " trainer.max_epochs=1 trainer.limit_train_batches=3"
+            )
+
+
+def profiler(kind: Any, folder: Path) -> Any:
+    """Lightning's profiler of a name, writing into ``folder``; what is no name is its own.
+
+    Raises:
+        ValueError: a name that Lightning does not know.
+    """
+    if not isinstance(kind, str):
+        return None if kind is None else instantiate(kind, _convert_="all")
+    if kind not in PROFILERS:
+        raise ValueError(f"trainer.profiler={kind}: use {', '.join(PROFILERS)} or null")
+    return PROFILERS[kind](dirpath=folder, filename="profile")
+
+
+def learning_rate(config: DictConfig, *, processes: int) -> float:
+    """``optimizer.lr`` by the rule of ``trainer.scale_lr``.
+
+    Raises:
+        ValueError: another rule than none and linear.
+    """
+    rule, rate = config.trainer.scale_lr, config.optimizer.lr
+    if rule not in (None, "none", "linear"):
+        raise ValueError(f"trainer.scale_lr={rule}: use none, or linear (optimizer.lr times the processes)")
+    return rate * processes if rule == "linear" else rate  # type: ignore[no-any-return]
 
 
 def silence() -> None:

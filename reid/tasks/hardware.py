@@ -20,6 +20,14 @@ def processes(trainer: DictConfig) -> int:
     return max(1, devices if isinstance(devices, int) else len(devices))
 
 
+def chosen(trainer: DictConfig) -> list[int] | None:
+    """Which devices a trainer names, in the order of local ranks; None where it only says how many."""
+    devices = trainer.devices
+    if isinstance(devices, str):
+        return [int(number) for number in devices.split(",") if number.strip()] if "," in devices else None
+    return None if isinstance(devices, int) else [int(number) for number in devices]
+
+
 def has_bf16_units() -> bool:
     """Whether the CPU multiplies bfloat16 natively: in software it would be slower than float32."""
     capabilities = torch.cpu.get_capabilities()

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from reid.callbacks import EpochTable, RetrievalMetrics, Throughput
 from reid.checkpoint import describe, difference, network_weights, read_checkpoint
+from reid.modules import ReIDModule
 from reid.plots import plot_training
 from reid.tasks.build import (
     WEIGHTS,
@@ -18,6 +19,7 @@ from reid.tasks.build import (
     build_trainer,
     check_channels,
     count_classes,
+    learning_rate,
     model_section,
     training_module,
 )
@@ -57,6 +59,8 @@ def train(config: DictConfig) -> float:
     retrieval, table = only(callbacks, RetrievalMetrics), only(callbacks, EpochTable)
     check_each(others, retrieval)
     trainer = build_trainer(config, list(callbacks.values()))
+    rate = learning_rate(config, processes=trainer.world_size)
+    module.make_optimizer = instantiate(config.optimizer, lr=rate, _convert_="all")
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
@@ -66,9 +70,7 @@ def train(config: DictConfig) -> float:
     announce(config, module, datamodule, trainer)
     trainer.fit(module, datamodule, ckpt_path=resume, weights_only=True)
 
-    best = folder / "checkpoints" / "best.ckpt"
-    if best.is_file():
-        module.network.load_state_dict(network_weights(read_checkpoint(best)))
+    load_best(folder / "checkpoints" / "best.ckpt", module, trainer)
     assert datamodule.benchmark is not None
     vocabulary = datamodule.benchmark.attributes
     results = evaluate_each([datamodule, *others], module, trainer, retrieval, vocabulary=vocabulary)
@@ -84,6 +86,17 @@ def train(config: DictConfig) -> float:
             },
         )
     return results[0][1].metrics[retrieval.distance]["mAP"]
+
+
+def load_best(path: Path, module: ReIDModule, trainer: pl.Trainer) -> None:
+    """Give every rank the weights in the first one's folder, which others may not see."""
+    weights = None
+    if trainer.is_global_zero and path.is_file():
+        weights = network_weights(read_checkpoint(path))
+    if trainer.world_size > 1:
+        weights = trainer.strategy.broadcast(weights)
+    if weights is not None:
+        module.network.load_state_dict(weights)
 
 
 def check_resume(path: Path, section: dict[str, Any]) -> str:
@@ -113,10 +126,13 @@ def announce(config: DictConfig, module: Any, datamodule: Any, trainer: pl.Train
         return
     parameters = sum(p.numel() for p in module.network.parameters())
     height, width = datamodule.image_size
+    base = config.optimizer.lr
+    rate = learning_rate(config, processes=trainer.world_size)
+    rule = f", learning rate {rate:g} ({base:g} x {trainer.world_size} processes)" if rate != base else ""
     log.info(
         f"{config.model.name} ({parameters:,} parameters) on {datamodule.name}, {height}x{width},"
         f" {config.trainer.max_epochs} epochs, {trainer.world_size} x {trainer.strategy.root_device.type},"
-        f" {trainer.precision}; results in {config.paths.output}"
+        f" {trainer.precision}{rule}; results in {config.paths.output}"
     )
     started = config.resume or any(config.model.get(key) for key in WEIGHTS)
     if config.published is not None and not started:
