@@ -85,6 +85,13 @@ class NPUDDPStrategy(DDPStrategy):
         super().setup_environment()
         fit_precision(self.precision_plugin)
 
+    def setup_distributed(self) -> None:
+        super().setup_distributed()
+        world = torch.distributed.group.WORLD
+        assert world is not None
+        # torch_npu 2.13 makes no group of host tensors alone, as Lightning's barriers, beside a bound device
+        world.bound_device_id = None
+
     def _setup_model(self, model: nn.Module) -> DistributedDataParallel:
         """As the parent does, on a side stream of the NPU instead of CUDA's."""
         import torch_npu
