@@ -23,8 +23,8 @@ class Interface:
 def interface_of(network: nn.Module) -> Interface:
     """Published names: OSNet's ``image`` -> ``feature``, PAMTRI's ``input`` -> ``output1..4``.
 
-    MultiTaskNet answers, as PAMTRI's export does, identity, colour, type, feature; without attributes identity
-    and feature.
+    MultiTaskNet answers, as PAMTRI's export does, identity, colour, type, feature; without attributes
+    identity and feature.
     """
     if isinstance(network, MultiTaskNet):
         roles = ["logits", *(f"attributes.{name}" for name in sorted(network.attributes)), "embedding"]

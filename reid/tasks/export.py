@@ -72,8 +72,8 @@ def export(config: DictConfig) -> None:
         worst = max(found, key=lambda each: each.relative)
         lines.append(
             f"{exported.path.name}: {exported.path.stat().st_size / 1e6:.1f} MB; largest difference to"
-            f" PyTorch {worst.max_abs_difference:.2g} ({worst.output}, {worst.relative:.1g} of its largest value),"
-            f" cosine at least {min(each.cosine for each in found):.6f}"
+            f" PyTorch {worst.max_abs_difference:.2g} ({worst.output}, {worst.relative:.1g} of its largest"
+            f" value), cosine at least {min(each.cosine for each in found):.6f}"
         )
         files.append(exported)
     report: dict[str, Any] = {
