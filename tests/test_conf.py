@@ -11,6 +11,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from reid.contracts import Features
+from reid.datamodules import ReIDDataModule
 from reid.loading import Pipeline
 from reid.modules.schedules import Constant
 from reid.tasks.build import build_datamodule, build_module, model_section
@@ -53,7 +54,7 @@ def test_a_task_names_a_function(name: str) -> None:
     assert callable(get_method(composed(f"task={name}").task.run))
 
 
-@pytest.mark.parametrize("name", options("model"))
+@pytest.mark.parametrize("name", [name for name in options("model") if name != "pose"])
 def test_a_model_builds_and_describes_images(name: str) -> None:
     config = composed(f"model={name}", "data.num_identities=5")
     module = build_module(model_section(config))
@@ -68,12 +69,21 @@ def test_a_model_builds_and_describes_images(name: str) -> None:
     assert config.model.name == name
 
 
+@pytest.mark.parametrize("width", [16, 8])
+def test_pose_builds_and_draws_heatmaps(width: int) -> None:
+    config = composed("model=pose", f"model.width={width}", "model.modules=[1,1,1]")
+    module = build_module(model_section(config))
+    assert module.network.width == width
+    assert module(torch.randn(2, 3, 64, 32)).shape == (2, 36, 16, 8)
+
+
 @pytest.mark.parametrize("name", options("data"))
 def test_a_benchmark_builds_with_its_published_counts(name: str) -> None:
     config = composed(f"data={name}", "model=osnet")
     datamodule = build_datamodule(config)
     assert datamodule.name == name
-    if datamodule.counts:
+    assert config.callbacks.checkpoints.monitor == ("val/pck" if name.endswith("_pose") else "val/mAP")
+    if isinstance(datamodule, ReIDDataModule) and datamodule.counts:
         assert datamodule.counts["train"]["identities"] == datamodule.num_identities
     if name == "union":
         assert [each.name for each in datamodule.of] == ["market1501", "duke"]
@@ -127,7 +137,7 @@ def test_an_experiment_states_source_and_result(name: str) -> None:
     config = composed(f"experiment={name}")
     if config.published is not None:  # some recipes nobody has published figures of
         assert "source" in config.published
-        assert {"mAP", "rank1"} & set(config.published)
+        assert {"mAP", "rank1", "pck"} & set(config.published)
     assert "# Source:" in (CONF / "experiment" / f"{name}.yaml").read_text()
     build_datamodule(config)
     build_module(model_section(config))

@@ -7,9 +7,11 @@ from reid.callbacks.end_together import EndTogether, is_lost_peer
 from reid.callbacks.epoch_table import EpochTable
 from reid.callbacks.freezing import FrozenStart
 from reid.callbacks.interruption import SaveOnInterrupt
+from reid.callbacks.keypoints import KeypointMetrics, Poses
 from reid.callbacks.progress import Progress
 from reid.callbacks.random_state import RandomState
 from reid.callbacks.retrieval import Retrieval, RetrievalMetrics
+from reid.callbacks.scorer import Scorer
 from reid.callbacks.throughput import Throughput
 
 __all__ = [
@@ -18,11 +20,14 @@ __all__ = [
     "EndTogether",
     "EpochTable",
     "FrozenStart",
+    "KeypointMetrics",
+    "Poses",
     "Progress",
     "RandomState",
     "Retrieval",
     "RetrievalMetrics",
     "SaveOnInterrupt",
+    "Scorer",
     "StopOnDivergence",
     "Throughput",
     "is_lost_peer",

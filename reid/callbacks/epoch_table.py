@@ -84,6 +84,8 @@ def sentence(row: dict[str, float], epochs: int) -> str:
         parts.append(f"loss {row['train/loss']:.4f}")
     if "val/mAP" in row:
         parts.append(f"mAP {100 * row['val/mAP']:5.2f} %  rank-1 {100 * row['val/rank1']:5.2f} %")
+    if "val/pck" in row:
+        parts.append(f"PCK {100 * row['val/pck']:5.2f} %  @0.1 {100 * row['val/pck_at_0.1']:5.2f} %")
     for name, value in row.items():
         if name.startswith("val/") and name.endswith("_accuracy"):
             parts.append(f"{name.removeprefix('val/').removesuffix('_accuracy')} {100 * value:5.2f} %")

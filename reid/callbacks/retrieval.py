@@ -22,6 +22,7 @@ from reid.callbacks.columns import (
     labels_of,
     sides,
 )
+from reid.callbacks.scorer import Scorer
 from reid.callbacks.together import agree, gather_ranking, share
 from reid.contracts import Batch, Distance, Features, Labels
 from reid.datasets.records import Benchmark
@@ -53,7 +54,7 @@ class Retrieval:
     attributes: dict[str, Tensor]  # name -> (A, A) int64, true x predicted; empty on all ranks but the first
 
 
-class RetrievalMetrics(pl.Callback):
+class RetrievalMetrics(Scorer):
     """Ranks the gallery for each query by one or more of the module's distances and logs ``val/...``.
 
     Of attributes that the network scores and the benchmark knows, ``val/<name>_accuracy`` is the share of
@@ -74,6 +75,9 @@ class RetrievalMetrics(pl.Callback):
     Raises:
         ValueError: an option out of range, or ``further`` figures of tracks.
     """
+
+    monitor = "val/mAP"
+    result: Retrieval | None = None
 
     def __init__(
         self,
@@ -104,11 +108,12 @@ class RetrievalMetrics(pl.Callback):
                 f"evaluation.protocol=image_to_track ranks tracks, and evaluation.{asked[0]} is of images:"
                 f" take {', '.join(asked)} out, or use evaluation.protocol=image_to_image"
             )
-        self.stage = "val"  # what the names of logged figures begin with
-        self.result: Retrieval | None = None
         self._features: list[Features] = []
         self._labels: list[Columns] = []
         self._started = 0.0
+
+    def score(self, result: Retrieval) -> float:
+        return result.metrics[self.distance]["mAP"]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if trainer.limit_val_batches != 1.0:
@@ -116,7 +121,10 @@ class RetrievalMetrics(pl.Callback):
                 f"trainer.limit_val_batches={trainer.limit_val_batches}: a part of a gallery ranks nothing;"
                 " leave it at 1.0 (fewer evaluations: trainer.check_val_every_n_epoch)"
             )
-        assert isinstance(pl_module, ReIDModule)
+        if not isinstance(pl_module, ReIDModule):
+            raise ValueError(
+                f"{type(pl_module).__name__} has no features to rank: use callbacks=pose for keypoints"
+            )
         known = pl_module.distances()
         if unknown := [name for name in self.report if name not in known]:
             raise ValueError(

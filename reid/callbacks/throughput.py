@@ -54,7 +54,7 @@ class Throughput(pl.Callback):
             self._left_to_skip -= 1
         else:
             self._seconds += now - self._mark
-            self._images += len(batch["identity"]) * trainer.world_size
+            self._images += len(batch["image"]) * trainer.world_size
         self._mark = now
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

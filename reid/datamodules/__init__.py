@@ -6,6 +6,8 @@ from reid.datamodules.folder import FolderDataModule
 from reid.datamodules.market1501 import Market1501DataModule
 from reid.datamodules.msmt17 import MSMT17DataModule
 from reid.datamodules.pedestrians import PedestriansDataModule
+from reid.datamodules.pictures import PictureDataModule
+from reid.datamodules.pose import VehiclesPoseDataModule, VeRiPoseDataModule
 from reid.datamodules.reid import ReIDDataModule
 from reid.datamodules.union import UnionDataModule
 from reid.datamodules.vehicles import VehiclesDataModule
@@ -18,8 +20,11 @@ __all__ = [
     "MSMT17DataModule",
     "Market1501DataModule",
     "PedestriansDataModule",
+    "PictureDataModule",
     "ReIDDataModule",
     "UnionDataModule",
     "VeRiDataModule",
+    "VeRiPoseDataModule",
     "VehiclesDataModule",
+    "VehiclesPoseDataModule",
 ]

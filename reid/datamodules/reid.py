@@ -1,6 +1,5 @@
-"""The loaders that every benchmark shares: training batches; query and gallery in one evaluation loader."""
+"""What every re-identification benchmark shares: identities by the batch, query and gallery in one loader."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -8,21 +7,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DistributedSampler
 
 from reid.contracts import Batch
+from reid.datamodules.pictures import PictureDataModule
 from reid.datasets.combine import train_on_all, with_vocabulary
 from reid.datasets.records import PARTS, Benchmark, Record
 from reid.datasets.verify import verify_counts
 from reid.loading import (
-    DrawBatchSampler,
-    EvaluationBatchSampler,
     IdentitySampler,
     ImageSet,
     Pipeline,
-    RandomSampler,
     relabel,
     usable,
 )
@@ -37,7 +32,7 @@ SOURCES: Mapping[str, Callable[..., Guides]] = {
 }
 
 
-class ReIDDataModule(pl.LightningDataModule):
+class ReIDDataModule(PictureDataModule):
     """A benchmark's images as batches. A subclass says how to ``read`` its benchmark.
 
     Args:
@@ -71,8 +66,6 @@ class ReIDDataModule(pl.LightningDataModule):
         seed: of sampling and augmentation.
     """
 
-    name: str
-
     def __init__(
         self,
         root: str | Path,
@@ -101,7 +94,15 @@ class ReIDDataModule(pl.LightningDataModule):
         heatmap_frame: Literal["image", "square"] = "image",
         seed: int = 1,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            root,
+            name=name,
+            image_size=image_size,
+            batch_size=batch_size,
+            evaluation_batch_size=evaluation_batch_size,
+            num_workers=num_workers,
+            seed=seed,
+        )
         for key, value, allowed in (
             ("sampler", sampler, ("random", "identity", "identity_once")),
             ("cache", cache, ("none", "ram")),
@@ -122,32 +123,23 @@ class ReIDDataModule(pl.LightningDataModule):
                 "data.heatmap_frame=square is for published files and packs (data.guides=files or pack):"
                 " heatmaps drawn from keypoints are in the image's frame"
             )
-        for key, number in (
-            ("batch_size", batch_size),
-            ("images_per_identity", images_per_identity),
-            ("evaluation_batch_size", evaluation_batch_size),
-        ):
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"data.{key}={number!r}: use a whole number of 1 or more")
+        if not isinstance(images_per_identity, int) or images_per_identity < 1:
+            raise ValueError(
+                f"data.images_per_identity={images_per_identity!r}: use a whole number of 1 or more"
+            )
         if sampler != "random" and batch_size % images_per_identity:
             raise ValueError(
                 f"data.batch_size={batch_size} is no multiple of"
                 f" data.images_per_identity={images_per_identity}"
             )
-        self.root = Path(root).expanduser()
-        self.name = name
         self.transforms = transforms
         self.num_identities = num_identities
         self.counts = counts
         self.attributes = attributes
         self.verify = verify
         self.combine_all = combine_all
-        self.image_size = (int(image_size[0]), int(image_size[1]))
-        self.batch_size = batch_size
         self.sampler = sampler
         self.images_per_identity = images_per_identity
-        self.evaluation_batch_size = evaluation_batch_size
-        self.num_workers = num_workers
         self.cache = cache
         self.on_bad_image = on_bad_image
         self.heatmap = heatmap
@@ -157,7 +149,6 @@ class ReIDDataModule(pl.LightningDataModule):
         self.segment_confidence = segment_confidence
         self.flip_swap = flip_swap
         self.heatmap_frame = heatmap_frame
-        self.seed = seed
         self.benchmark: Benchmark | None = None
 
     def read(self) -> Benchmark:
@@ -196,8 +187,14 @@ class ReIDDataModule(pl.LightningDataModule):
                 f"data.attributes={wrong}, {benchmark.name} has {sizes or 'none'}: set data.attributes=null"
                 " to take what there is"
             )
-        self.evaluation_records: Sequence[Record] = [*benchmark.query, *benchmark.gallery]
+        self.evaluation_records = [*benchmark.query, *benchmark.gallery]
         self.benchmark = benchmark
+
+    @property
+    def vocabulary(self) -> Mapping[str, Sequence[str]]:
+        self.setup()
+        assert self.benchmark is not None
+        return self.benchmark.attributes
 
     def speak(self, vocabulary: Mapping[str, Sequence[str]]) -> None:
         """Number attributes as the network that is evaluated was taught to."""
@@ -237,52 +234,20 @@ class ReIDDataModule(pl.LightningDataModule):
             return UnsquaredGuides(guides)
         return guides
 
-    def train_batches(self, *, epoch: int = 0, skip_batches: int = 0) -> DrawBatchSampler:
-        """Which images make up the batches of this process, from ``epoch`` on."""
-        place = {"num_replicas": self._trainer().world_size, "rank": self._trainer().global_rank}
-        labels = [record.identity for record in self.train_records]
-        sampler = (
-            IdentitySampler(
-                labels,
-                identities_per_batch=self.batch_size // self.images_per_identity,
-                images_per_identity=self.images_per_identity,
-                once=self.sampler == "identity_once",
-                seed=self.seed,
-                **place,
-            )
-            if self.sampler != "random"
-            else RandomSampler(len(labels), seed=self.seed, **place)
+    def train_sampler(self, **place: int) -> DistributedSampler[int]:
+        if self.sampler == "random":
+            return super().train_sampler(**place)
+        return IdentitySampler(
+            [record.identity for record in self.train_records],
+            identities_per_batch=self.batch_size // self.images_per_identity,
+            images_per_identity=self.images_per_identity,
+            once=self.sampler == "identity_once",
+            seed=self.seed,
+            **place,
         )
-        sampler.set_epoch(epoch)
-        batches = DrawBatchSampler(sampler, self.batch_size, seed=self.seed, skip_batches=skip_batches)
-        if not len(batches):
-            raise ValueError(
-                f"{self.name} has {len(labels)} training images, fewer than one batch of"
-                f" data.batch_size={self.batch_size} on each of {place['num_replicas']} processes"
-            )
-        return batches
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        # A resumed run makes its first iterator before Lightning tells the sampler its epoch, and may begin
-        # in mid-epoch.
-        loops = self._trainer().fit_loop
-        steps = loops.epoch_loop.batch_progress
-        batches = self.train_batches(
-            epoch=loops.epoch_progress.current.processed,  # type: ignore[attr-defined]
-            skip_batches=0 if steps.is_last_batch else steps.current.ready,
-        )
-        return self._loader(self.images(self.train_records, "train"), batches)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        images, processes = self.evaluation_images, self._trainer().world_size
-        a_batch_each = -(-len(images) // processes)
-        batches = EvaluationBatchSampler(
-            len(images),
-            min(self.evaluation_batch_size, a_batch_each),
-            num_replicas=processes,
-            rank=self._trainer().global_rank,
-        )
-        return self._loader(images, batches)
+    def train_images(self) -> ImageSet:
+        return self.images(self.train_records, "train")
 
     @cached_property
     def evaluation_images(self) -> ImageSet:
@@ -290,31 +255,6 @@ class ReIDDataModule(pl.LightningDataModule):
         assert self.benchmark is not None
         return self.images(self.evaluation_records, "evaluate", queries=len(self.benchmark.query))
 
-    def _loader(self, images: ImageSet, batches: Any) -> DataLoader[Batch]:
-        trainer = self._trainer()
-        on_cpu = trainer.strategy.root_device.type == "cpu"
-        workers = self.num_workers
-        if workers is None:
-            workers = 0 if on_cpu else min(8, max(1, (os.cpu_count() or 1) // trainer.num_devices))
-        return DataLoader(
-            images,
-            batch_sampler=batches,
-            num_workers=workers,
-            collate_fn=as_it_is,
-            pin_memory=not on_cpu,
-            persistent_workers=workers > 0,
-            generator=torch.Generator().manual_seed(self.seed),  # spares the global random state
-        )
-
-    def _trainer(self) -> pl.Trainer:
-        assert self.trainer is not None, "a data module's loaders belong to a trainer"
-        return self.trainer
-
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 images and their guides to (B, C, H, W) float32, normalised."""
         return on_device(batch)
-
-
-def as_it_is(batch: Any) -> Any:
-    """Batches come collated: a whole batch is fetched at once."""
-    return batch

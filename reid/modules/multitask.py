@@ -15,7 +15,7 @@ class MultiTaskModule(ReIDModule):
 
     Args:
         attributes: False leaves out the loss ``attributes``, as does a network that scores none.
-        settings: the others are those of `ReIDModule`.
+        settings: the others are those of `TaughtModule`.
     """
 
     network: MultiTaskNet

@@ -1,72 +1,16 @@
-"""The training loop that every architecture shares: features in, named losses, a weighted sum."""
+"""Re-identification's part of the training loop: features, and the distances by which they are compared."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-import pytorch_lightning as pl
-import torch
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
-from torch.nn import Parameter
-from torch.optim import Optimizer
+from torch import Tensor
 
-from reid.contracts import Batch, Distance, Features, Loss
+from reid.contracts import Batch, Distance, Features
 from reid.evaluation import CosineDistance, EuclideanDistance
-from reid.modules.schedules import Constant
+from reid.modules.taught import TaughtModule
 
 
-class ReIDModule(pl.LightningModule):
-    """A network, what it is taught by, and the distances by which its features are compared.
-
-    Args:
-        network: images (B, C, H, W) -> Features.
-        losses: name -> (Features, Batch) -> scalar. Each is logged as ``train/<name>``.
-        loss_weights: name -> weight in the sum; a loss of weight 0 is not computed.
-        optimizer: parameters -> Optimizer (a partial).
-        schedule: the learning rate over time; constant if left out.
-        channels_last: keep convolutions in NHWC memory.
-        compile: run the network through ``torch.compile``.
-
-    Raises:
-        ValueError: a weight without a loss, or no loss with a weight.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        losses: Mapping[str, Loss],
-        *,
-        loss_weights: Mapping[str, float],
-        optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
-        schedule: Constant | None = None,
-        channels_last: bool = False,
-        compile: bool = False,
-    ) -> None:
-        super().__init__()
-        unknown = set(loss_weights) - set(losses)
-        if unknown or not any(loss_weights.values()):
-            raise ValueError(
-                f"model.loss_weights={dict(loss_weights)}: give at least one of {sorted(losses)} a weight"
-                " other than 0"
-            )
-        self.network = network
-        self.losses = dict(losses)
-        self.loss_weights = {name: weight for name, weight in loss_weights.items() if weight}
-        for layer, teachers in self.taught_by().items():
-            if self.loss_weights.keys().isdisjoint(teachers):
-                network.get_submodule(layer).requires_grad_(False)  # DDP would wait for its gradients
-        self.make_optimizer = optimizer
-        self.schedule = schedule or Constant()
-        self.channels_last = channels_last
-        if channels_last:
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if compile:
-            self.network.compile()
-        self.description: dict[str, Any] = {}  # plain values that rebuild this module; saved in checkpoints
-
-    def taught_by(self) -> Mapping[str, Collection[str]]:
-        """Layers that some losses do not teach -> names of those that do; the others learn from any loss."""
-        return {}
+class ReIDModule(TaughtModule):
+    """A network of images -> Features, what it is taught by, and the distances between its features."""
 
     def distances(self, *, normalize: bool = False) -> dict[str, Distance]:
         """The distances that can rank this module's features, by name.
@@ -76,50 +20,19 @@ class ReIDModule(pl.LightningModule):
         """
         return {"euclidean": EuclideanDistance(normalize=normalize), "cosine": CosineDistance()}
 
-    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
-        """What of a batch the network sees, the images first."""
-        return (batch["image"],)
-
     def forward(self, image: Tensor, *more: Tensor) -> Features:
         """Features of (B, C, H, W) float32 images and, for some networks, ``more`` about them."""
-        if self.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
-        features: Features = self.network(image, *more)
+        features: Features = super().forward(image, *more)
         return features
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        features = self(*self.inputs(batch))
-        values = {name: self.losses[name](features, batch) for name in self.loss_weights}
-        total = torch.stack([weight * values[name] for name, weight in self.loss_weights.items()]).sum()
-        size = len(batch["identity"])
-        for name, value in {**values, "loss": total}.items():
-            self.log(f"train/{name}", value.detach(), on_step=False, on_epoch=True, batch_size=size)
-        return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Features:  # type: ignore[override]
         features: Features = self(*self.inputs(batch))
         return features
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        if self.make_optimizer is None:
-            raise ValueError("this module was built for evaluation: give it an optimizer to train it")
-        try:
-            optimizer = self.make_optimizer(self.parameters())
-        except TypeError as error:
-            raise ValueError(f"the optimizer refuses its options (optimizer.*): {error}") from error
-        # asked of the data module: the trainer makes its loaders after a checkpoint has restored its progress
-        batches = len(self.trainer.datamodule.train_batches())  # type: ignore[attr-defined]
-        steps = -(-batches // self.trainer.accumulate_grad_batches)
-        scheduler = self.schedule.scheduler(optimizer, steps_per_epoch=steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": self.schedule.per},
-        }
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        checkpoint["reid"] = {
-            **self.description,
+        checkpoint["reid"] |= {
             "identities": list(data.identities),  # in the order of the logits
             "attributes": {name: list(values) for name, values in data.benchmark.attributes.items()},
         }

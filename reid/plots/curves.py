@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from reid.plots.style import AMBER, BLUE, PAPER, ROSE, SOFT, STYLE, TEAL, VIOLET, write_png
 
-SCORES = {"val/mAP": ("mAP", BLUE), "val/rank1": ("rank-1", AMBER), "val/mINP": ("mINP", TEAL)}
+SCORES = {
+    "val/mAP": ("mAP", BLUE),
+    "val/rank1": ("rank-1", AMBER),
+    "val/mINP": ("mINP", TEAL),
+    "val/pck": ("PCK", BLUE),
+    "val/pck_at_0.1": ("PCK@0.1", AMBER),
+}
+MAIN = ("val/mAP", "val/rank1", "val/pck", "val/pck_at_0.1")  # whose values at the best epoch are shown
+DECIDING = ("val/mAP", "val/pck")  # the first that there is chooses the best epoch
 PARTS = (BLUE, AMBER, VIOLET, TEAL, ROSE)  # of the loss
 SPEEDS = {"train/images_per_second", "train/data_wait"}  # logged beside the losses
 RANKS = 20
@@ -25,7 +33,7 @@ Points = tuple[NDArray[np.float64], NDArray[np.float64]]  # x and y, finite
 
 @rc_context(STYLE)
 def plot_training(epochs: Sequence[Mapping[str, float]], path: Path) -> Path:
-    """Losses, retrieval scores and learning rate over the epochs, the epoch of the highest mAP marked.
+    """Losses, scores and learning rate over the epochs, the epoch of the highest mAP or PCK marked.
 
     Args:
         epochs: rows of metrics.csv: ``epoch`` from 0 (shown from 1), ``train/<loss>``, ``val/<score>`` as
@@ -85,12 +93,12 @@ def draw_losses(ax: Axes, losses: Mapping[str, Points]) -> None:
 
 
 def draw_scores(ax: Axes, scores: Mapping[str, Points]) -> None:
-    """Retrieval scores in %; mAP and rank-1 of the best epoch in figures."""
+    """Scores in %; the main ones of the best epoch in figures."""
     best = best_epoch(scores) or 0.0  # an epoch that is not
     marked = []
     for name, (x, y) in scores.items():
         label, colour = SCORES[name]
-        main = name in ("val/mAP", "val/rank1")
+        main = name in MAIN
         draw_line(ax, (x, 100 * y), label, colour=colour, linewidth=1.8 if main else 1.2)
         marked += [(100 * value, colour) for value in y[x == best] if main]
     for value, colour in marked:
@@ -112,7 +120,7 @@ def draw_scores(ax: Axes, scores: Mapping[str, Points]) -> None:
     ax.set_ylim(bottom=max(0, ax.get_ylim()[0]))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g} %" if value <= 100 else "")
-    ax.set_title("retrieval on query and gallery")
+    ax.set_title("keypoints" if "val/pck" in scores else "retrieval on query and gallery")
     name_lines(ax)
 
 
@@ -151,10 +159,11 @@ def points_of(epochs: Sequence[Mapping[str, float]], name: str) -> Points:
 
 
 def best_epoch(series: Mapping[str, Points]) -> float | None:
-    """The first epoch, from 1, of the highest mAP."""
-    if "val/mAP" not in series:
+    """The first epoch, from 1, of the highest mAP or PCK."""
+    deciding = next((name for name in DECIDING if name in series), None)
+    if deciding is None:
         return None
-    x, y = series["val/mAP"]
+    x, y = series[deciding]
     return float(x[y.argmax()])
 
 
@@ -162,7 +171,7 @@ def training_title(series: Mapping[str, Points], best: float | None, *, last: in
     """What came of the training, in a line."""
     if best is None:
         return f"{last} epochs, not evaluated"
-    shown = [(SCORES[name][0], *series[name]) for name in ("val/mAP", "val/rank1") if name in series]
+    shown = [(SCORES[name][0], *series[name]) for name in MAIN if name in series]
     scores = [f"{label} {100 * y[x == best][0]:.1f} %" for label, x, y in shown if best in x]
     return f"{' and '.join(scores)} at epoch {best:.0f} of {last}"
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra import compose
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.profilers import AdvancedProfiler, PyTorchProfiler, SimpleProfiler
 from torch import nn
 
-from reid.callbacks import BindCores, EndTogether, Progress
+from reid.callbacks import BindCores, EndTogether, Progress, Scorer
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
-from reid.datamodules import ReIDDataModule
-from reid.modules import ReIDModule
+from reid.datamodules import PictureDataModule, ReIDDataModule, VeRiPoseDataModule
+from reid.modules import PoseModule, TaughtModule
 from reid.npu import register as register_npu
 from reid.tasks import hardware
 from reid.tasks.world import check_world
@@ -28,6 +28,8 @@ from reid.weights import load_weights
 
 log = logging.getLogger(__name__)
 
+WORDS = ("name", "width", "modules")  # of `config.model`: said there for other values to repeat
+READING = ("reading", "flip_test", "flip_shift")  # of `config.model`: not learnt
 WEIGHTS = ("trunk_weights", "weights")  # of `config.model`: files to start from, in this order
 OURS = ("scale_lr", "bind_cores", "rank_table")  # of `config.trainer`: what Lightning's Trainer does not know
 PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}
@@ -51,24 +53,51 @@ def plain(section: DictConfig) -> dict[str, Any]:
     return values
 
 
-def build_datamodule(config: DictConfig) -> ReIDDataModule:
+def build_datamodule(config: DictConfig) -> PictureDataModule:
     """The data module, its transforms included, and a union's members."""
     section = plain(config.data)
+    if is_posed(section):
+        return made(section)
     if section["combine_all"]:
         section["num_identities"] = None  # the published number is of the training list alone
     if "of" in section:
         section["of"] = [other_section(config, each) for each in section["of"]]
-    datamodule: ReIDDataModule = instantiate(section, _convert_="all")
+    return made(section)
+
+
+def is_posed(section: Mapping[str, Any]) -> bool:
+    """Whether a data section is of marked keypoints."""
+    return issubclass(get_class(section["_target_"]), VeRiPoseDataModule)
+
+
+def made(section: dict[str, Any]) -> PictureDataModule:
+    """The data module of a section; marked keypoints have no use for options of re-identification.
+
+    Raises:
+        ValueError: such an option was set all the same.
+    """
+    if is_posed(section):
+        options = signature(ReIDDataModule).parameters
+        strange = options.keys() - signature(VeRiPoseDataModule).parameters.keys()
+        for key in sorted(strange & section.keys()):
+            value = section.pop(key)
+            default = options[key].default
+            if value and isinstance(default, bool | str) and value != default:
+                raise ValueError(
+                    f"data.{key}={str(value).lower()} is an option of re-identification, {section['name']}"
+                    " has keypoints to be found: leave it out"
+                )
+    datamodule: PictureDataModule = instantiate(section, _convert_="all")
     return datamodule
 
 
-def build_others(config: DictConfig) -> list[ReIDDataModule]:
+def build_others(config: DictConfig) -> list[PictureDataModule]:
     """The benchmarks of ``evaluate_on``, read now: what is missing shall not come out after the training.
 
     Raises:
-        ValueError: two of one name, the configured benchmark's among them.
+        ValueError: two of one name, the configured benchmark's among them, or of another kind.
     """
-    others: list[ReIDDataModule] = []
+    others: list[PictureDataModule] = []
     for benchmark in config.evaluate_on:
         section = {**other_section(config, benchmark), "combine_all": False}
         name = section["name"]
@@ -77,7 +106,12 @@ def build_others(config: DictConfig) -> list[ReIDDataModule]:
                 f"evaluate_on={list(config.evaluate_on)}: {name} is evaluated already; a variant needs"
                 " another name, as {cuhk03: {boxes: labeled, name: cuhk03_labeled}}"
             )
-        others.append(instantiate(section, _convert_="all"))
+        if is_posed(section) != is_posed(config.data):
+            raise ValueError(
+                f"evaluate_on={list(config.evaluate_on)}: {name} and {config.data.name} ask for different"
+                " things, identities and keypoints"
+            )
+        others.append(made(section))
         others[-1].prepare_data()
         others[-1].setup()
     return others
@@ -103,12 +137,15 @@ def other_section(config: DictConfig, benchmark: Any) -> dict[str, Any]:
         )
     section = plain(OmegaConf.merge(compose("config", [f"data={name}"]).data, options))  # type: ignore[arg-type]
     facts = ("name", "num_identities", "counts", "attributes")
-    shared = [key for key in signature(ReIDDataModule).parameters if key not in (*facts, *options)]
+    kind = VeRiPoseDataModule if is_posed(config.data) else ReIDDataModule
+    shared = [key for key in signature(kind).parameters if key not in (*facts, *options)]
     return {**section, **{key: value for key, value in plain(config.data).items() if key in shared}}
 
 
-def count_classes(config: DictConfig, datamodule: ReIDDataModule) -> None:
+def count_classes(config: DictConfig, datamodule: PictureDataModule) -> None:
     """Set the classifiers' sizes, ``data.num_identities`` and ``data.attributes``, where the disk knows."""
+    if not isinstance(datamodule, ReIDDataModule):
+        return
     if datamodule.num_identities is None or datamodule.attributes is None:
         datamodule.prepare_data()
         datamodule.setup()
@@ -116,12 +153,20 @@ def count_classes(config: DictConfig, datamodule: ReIDDataModule) -> None:
         OmegaConf.update(config, "data.attributes", dict(datamodule.attributes or {}))
 
 
-def check_channels(module: ReIDModule, datamodule: ReIDDataModule) -> None:
-    """Refuse images with more planes, or fewer, than the network takes.
+def check_channels(module: TaughtModule, datamodule: PictureDataModule) -> None:
+    """Refuse images with more planes, or fewer, than the network takes, and a benchmark of something else.
 
     Raises:
         ValueError: with both numbers.
     """
+    if isinstance(module, PoseModule) != isinstance(datamodule, VeRiPoseDataModule):
+        wanted = "data=veri_pose or data=vehicles_pose" if isinstance(module, PoseModule) else "model=pose"
+        raise ValueError(
+            f"{type(module).__name__} cannot be used with {datamodule.name}: keypoints are found by model=pose"
+            f" in data=veri_pose and data=vehicles_pose; use {wanted}"
+        )
+    if not isinstance(datamodule, ReIDDataModule):
+        return
     stem = next(layer for layer in module.network.modules() if isinstance(layer, nn.Conv2d))
     if stem.in_channels != datamodule.channels:
         raise ValueError(
@@ -139,14 +184,14 @@ def model_section(config: DictConfig) -> dict[str, Any]:
     return section
 
 
-def build_module(section: dict[str, Any], **settings: Any) -> ReIDModule:
+def build_module(section: dict[str, Any], **settings: Any) -> TaughtModule:
     """The module that a model section describes; ``settings`` are what belongs to the run and the device."""
-    arguments = {key: value for key, value in section.items() if key != "name"}
-    module: ReIDModule = instantiate(arguments, **settings, _convert_="all")
+    arguments = {key: value for key, value in section.items() if key not in WORDS}
+    module: TaughtModule = instantiate(arguments, **settings, _convert_="all")
     return module
 
 
-def training_module(config: DictConfig) -> ReIDModule:
+def training_module(config: DictConfig) -> TaughtModule:
     """A module to be trained: with its optimiser, its schedule and, if asked for, published weights."""
     module = build_module(
         model_section(config),
@@ -162,14 +207,34 @@ def training_module(config: DictConfig) -> ReIDModule:
     return module
 
 
-def trained_module(checkpoint: dict[str, Any], config: DictConfig) -> ReIDModule:
-    """The module that a checkpoint of ours describes, with its weights."""
-    section = checkpoint["reid"]["model"]
+def trained_module(checkpoint: dict[str, Any], config: DictConfig) -> TaughtModule:
+    """The module that a checkpoint of ours describes, with its weights.
+
+    How heat maps are read is not learnt: if the configured model is the checkpoint's, its options hold.
+    """
+    section = dict(checkpoint["reid"]["model"])
     check_targets(section)
+    if config.model.name == section.get("name"):
+        section |= {key: config.model[key] for key in READING if key in section and key in config.model}
     module = build_module(section, channels_last=config.device.channels_last, compile=config.device.compile)
     module.network.load_state_dict(network_weights(checkpoint))
     module.description = checkpoint["reid"]
     return module
+
+
+def build_scorer(config: DictConfig) -> Scorer:
+    """The callback that scores evaluations.
+
+    Raises:
+        ValueError: it was taken out of the configuration.
+    """
+    for part in config.callbacks.values():
+        if part and issubclass(get_class(part._target_), Scorer):
+            scorer: Scorer = instantiate(part, _convert_="all")
+            return scorer
+    raise ValueError(
+        "conf/callbacks: nothing scores an evaluation; use callbacks=default, or pose for keypoints"
+    )
 
 
 def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Trainer:

@@ -13,10 +13,11 @@ from pytorch_lightning.utilities import rank_zero_only
 from reid import checks
 from reid.checks import Finding
 from reid.checks.retrieval import SameCamera
-from reid.datamodules import ReIDDataModule
+from reid.datamodules import PictureDataModule, ReIDDataModule
 from reid.datasets import Benchmark
 from reid.datasets.records import PARTS, Counts
 from reid.datasets.verify import Numbers
+from reid.loading.images import find_fault, over_threads
 from reid.plots import plot_contact_sheet
 from reid.tasks.build import build_datamodule
 from reid.tasks.report import write_json
@@ -37,6 +38,11 @@ def check(config: DictConfig) -> None:
     if extent == "none":
         raise ValueError("task=check with check=none checks nothing: use full, or labels to read no file")
     datamodule = build_datamodule(config)
+    if not isinstance(datamodule, ReIDDataModule):
+        raise ValueError(
+            f"task=check is for re-identification, {datamodule.name} has keypoints: a training with"
+            " check=full reads its files"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     datamodule.prepare_data()
@@ -67,7 +73,7 @@ def check(config: DictConfig) -> None:
 
 @rank_zero_only
 def before_training(
-    datamodule: ReIDDataModule, *, extent: str = "full", same_camera: SameCamera = "exclude"
+    datamodule: PictureDataModule, *, extent: str = "full", same_camera: SameCamera = "exclude"
 ) -> None:
     """Log what weakens a training on the benchmark, and stop one that could not be trusted.
 
@@ -82,6 +88,9 @@ def before_training(
         ValueError: the errors in one line, or another ``extent``.
     """
     if extent == "none":
+        return
+    if not isinstance(datamodule, ReIDDataModule):
+        read_all(datamodule, extent=extent)
         return
     started = time.perf_counter()
     datamodule.prepare_data()
@@ -98,6 +107,25 @@ def before_training(
             log.warning(f"{benchmark.name}: {finding.message}")
     images = sum(len(getattr(benchmark, part)) for part in PARTS)
     log.info(f"{benchmark.name}: {images:,} images checked in {time.perf_counter() - started:.1f} s")
+
+
+def read_all(datamodule: PictureDataModule, *, extent: str) -> None:
+    """Read every picture of marked keypoints, for ``extent`` "full", and its labels for any.
+
+    Raises:
+        ValueError: a picture that cannot be decoded, or another ``extent``.
+    """
+    if extent not in EXTENTS:
+        raise ValueError(f"check={extent!r}: use {', '.join(EXTENTS[:-1])} or {EXTENTS[-1]}")
+    datamodule.prepare_data()
+    datamodule.setup()  # which leaves bad pictures out for data.on_bad_image=skip
+    if extent == "full":
+        records = [*datamodule.train_records, *datamodule.evaluation_records]
+        if faults := [fault for fault in over_threads(find_fault, records, "checking images") if fault]:
+            raise ValueError(
+                f"{len(faults):,} of {len(records):,} pictures of {datamodule.name} cannot be read, the"
+                f" first: {faults[0]}. Copy them again, or leave them out with data.on_bad_image=skip"
+            )
 
 
 def findings_of(

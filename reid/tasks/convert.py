@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from reid.checkpoint import check_targets, describe, network_weights, read_checkpoint, write_checkpoint
-from reid.modules import ReIDModule
+from reid.modules import TaughtModule
 from reid.tasks.build import build_module, model_section
 from reid.weights import (
     WeightsReport,
@@ -73,7 +73,7 @@ def given(weights: Mapping[str, Tensor], report: WeightsReport) -> dict[str, Ten
     return {name: weight for name, weight in weights.items() if name.rpartition(".")[0] not in drawn}
 
 
-def own(path: Path) -> tuple[ReIDModule, dict[str, Any]]:
+def own(path: Path) -> tuple[TaughtModule, dict[str, Any]]:
     """The module of a checkpoint of ours with its weights, and what the checkpoint says of itself."""
     checkpoint = read_checkpoint(path)
     description: dict[str, Any] = checkpoint["reid"]
@@ -83,7 +83,7 @@ def own(path: Path) -> tuple[ReIDModule, dict[str, Any]]:
     return module, description
 
 
-def published(config: DictConfig, path: Path) -> tuple[ReIDModule, dict[str, Any], WeightsReport]:
+def published(config: DictConfig, path: Path) -> tuple[TaughtModule, dict[str, Any], WeightsReport]:
     """The configured model with a file's weights and classes, what a checkpoint says of it, and the report.
 
     Raises:

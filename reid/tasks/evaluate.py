@@ -6,16 +6,17 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from reid.callbacks import Retrieval, RetrievalMetrics
+from reid.callbacks import Scorer
 from reid.checkpoint import difference, read_checkpoint
-from reid.datamodules import ReIDDataModule
-from reid.modules import ReIDModule
+from reid.datamodules import PictureDataModule
+from reid.modules import TaughtModule
 from reid.tasks.build import (
+    READING,
     build_datamodule,
     build_others,
+    build_scorer,
     build_trainer,
     check_channels,
     model_section,
@@ -31,7 +32,7 @@ def evaluate(config: DictConfig) -> float:
     line is compared with it, ``data.image_size=`` and ``evaluation.distance=`` overrule it.
 
     Returns:
-        mAP, a fraction.
+        mAP, or PCK of keypoints, a fraction.
     """
     if config.checkpoint is None:
         raise ValueError("task=evaluate needs checkpoint=PATH, for example outputs/.../checkpoints/best.ckpt")
@@ -48,24 +49,24 @@ def evaluate(config: DictConfig) -> float:
             OmegaConf.update(config, key, checkpoint["reid"][name])
     benchmarks = [build_datamodule(config), *build_others(config)]
     check_channels(module, benchmarks[0])
-    retrieval = instantiate(config.callbacks.retrieval, _convert_="all")
-    check_each(benchmarks[1:], retrieval)
-    trainer = build_trainer(config, [retrieval])
+    scorer = build_scorer(config)
+    check_each(benchmarks[1:], scorer)
+    trainer = build_trainer(config, [scorer])
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
     vocabulary = checkpoint["reid"].get("attributes", {})
-    results = evaluate_each(benchmarks, module, trainer, retrieval, vocabulary=vocabulary)
+    results = evaluate_each(benchmarks, module, trainer, scorer, vocabulary=vocabulary)
     if trainer.is_global_zero:
         leave_results(config, results, trainer, extra={"checkpoint": str(config.checkpoint)})
-    return results[0][1].metrics[retrieval.distance]["mAP"]
+    return scorer.score(results[0][1])
 
 
 def evaluate_each(
-    benchmarks: Sequence[ReIDDataModule],
-    module: ReIDModule,
+    benchmarks: Sequence[PictureDataModule],
+    module: TaughtModule,
     trainer: pl.Trainer,
-    retrieval: RetrievalMetrics,
+    scorer: Scorer,
     *,
     vocabulary: Mapping[str, Sequence[str]],
 ) -> Results:
@@ -74,22 +75,22 @@ def evaluate_each(
     Args:
         vocabulary: attribute -> names of its values, in the order of the network's scores.
     """
-    results: list[tuple[ReIDDataModule, Retrieval]] = []
+    results: list[tuple[PictureDataModule, Any]] = []
     for datamodule in benchmarks:
         datamodule.prepare_data()
         datamodule.speak(vocabulary)
-        retrieval.stage = datamodule.name if results else "val"
+        scorer.stage = datamodule.name if results else "val"
         trainer.validate(module, datamodule, verbose=False)
-        assert retrieval.result is not None
-        results.append((datamodule, retrieval.result))
+        assert scorer.result is not None
+        results.append((datamodule, scorer.result))
     return results
 
 
-def check_each(others: Sequence[ReIDDataModule], retrieval: RetrievalMetrics) -> None:
+def check_each(others: Sequence[PictureDataModule], scorer: Scorer) -> None:
     """Raise ``ValueError`` where a further benchmark lacks what the protocol asks for: before a training."""
     for datamodule in others:
         assert datamodule.benchmark is not None, "further benchmarks are read when they are built"
-        retrieval.check(datamodule.benchmark)
+        scorer.check(datamodule.benchmark)
 
 
 def was_given(key: str) -> bool:
@@ -109,7 +110,7 @@ def check_model(checkpoint: dict[str, Any], config: DictConfig) -> None:
     if not was_given("model"):
         return
     # what there is to classify is the training set's affair
-    own = ("model.network.num_identities", "model.network.attributes")
+    own = ("model.network.num_identities", "model.network.attributes", *(f"model.{key}" for key in READING))
     lines = [line for line in difference(saved, model_section(config)) if not line.startswith(own)]
     if lines:
         raise ValueError(

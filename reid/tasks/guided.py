@@ -6,17 +6,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reid.datamodules import ReIDDataModule
+from reid.datamodules import PictureDataModule, ReIDDataModule, VeRiPoseDataModule
 from reid.loading.device import lay_over
 from reid.loading.sampler import Draw
 from reid.loading.transforms import Pixels
 from reid.plots import GuidedImage, plot_guides
+from reid.tasks.poses import draw_targets
 
 SHOWN = 5  # images, spread over the training list
 
 
-def draw_guides(datamodule: ReIDDataModule, path: Path) -> None:
-    """What ``data.heatmap``, ``segment`` and ``keypoints`` put beside images; nothing where all are off."""
+def draw_guides(datamodule: PictureDataModule, path: Path) -> None:
+    """What ``data.heatmap``, ``segment`` and ``keypoints`` put beside images; nothing where all are off.
+
+    Of marked keypoints, the heat maps that a network is to draw.
+    """
+    if isinstance(datamodule, VeRiPoseDataModule):
+        draw_targets(datamodule, path)
+        return
+    assert isinstance(datamodule, ReIDDataModule)
     if datamodule.heatmap or datamodule.segment or datamodule.keypoints:
         datamodule.prepare_data()
         datamodule.setup()

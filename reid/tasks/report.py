@@ -11,8 +11,8 @@ import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import WandbLogger
 
-from reid.callbacks import Retrieval
-from reid.datamodules import ReIDDataModule
+from reid.callbacks import Poses, Retrieval
+from reid.datamodules import PictureDataModule
 from reid.datasets import Benchmark, Record
 from reid.evaluation import average_precision, cmc
 from reid.plots import (
@@ -23,6 +23,8 @@ from reid.plots import (
     plot_ranked_lists,
     plot_roc,
 )
+from reid.tasks.page import Page
+from reid.tasks.poses import pose_page
 
 FURTHER = {  # what figures of other rankings and protocols begin with, and what the table calls them
     "rerank_": "re-ranked",
@@ -30,10 +32,10 @@ FURTHER = {  # what figures of other rankings and protocols begin with, and what
     "single_shot_": "single-shot galleries",
 }
 TPR = "tpr_at_fpr_"
-FIGURES = ("mAP", "mINP", "rank")  # what the table shows, in per cent, beside attributes' accuracies
+FIGURES = ("mAP", "mINP", "rank", "pck")  # what the table shows, in per cent, beside attributes' accuracies
 ACCURACY = "_accuracy"
 
-Results = Sequence[tuple[ReIDDataModule, Retrieval]]  # of the configured benchmark, then of further ones
+Results = Sequence[tuple[PictureDataModule, Any]]  # of the configured benchmark, then of further ones
 
 
 def leave_results(
@@ -42,9 +44,33 @@ def leave_results(
     """Write metrics.json and plots/, show the table, and hand both to the loggers.
 
     Returns:
-        The content of metrics.json: figures of ``evaluation.distance``; those of other distances and
-        benchmarks under their names.
+        The content of metrics.json.
     """
+    folder = Path(config.paths.output)
+    make = pose_page if isinstance(results[0][1], Poses) else retrieval_page
+    page = make(config, results, extra=extra)
+    write_json(page.figures, folder / "metrics.json")
+    rows = dict(page.rows)
+    if config.published is not None:
+        published = OmegaConf.to_container(config.published)
+        assert isinstance(published, dict)
+        known = {str(key): value for key, value in published.items() if value is not None}
+        rows[f"published ({known.pop('source')})"] = known
+    sys.stdout.write(f"{table(rows)}\n{footnote(page, folder)}\n")
+    figures = page.figures
+    numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
+    for logger in trainer.loggers:
+        logger.log_metrics({**numbers, **page.numbers})
+        if isinstance(logger, WandbLogger):
+            drawn_before = [*folder.glob("plots/training.png"), *sorted(folder.glob("plots/guides*.png"))]
+            for picture in [*page.pictures, *drawn_before]:
+                logger.log_image(key=picture.stem, images=[str(picture)])
+            logger.experiment.finish()  # else the next job of a sweep would go on in this run
+    return figures
+
+
+def retrieval_page(config: DictConfig, results: Results, *, extra: Mapping[str, Any]) -> Page:
+    """Figures of ``evaluation.distance``; those of other distances and benchmarks under their names."""
     folder = Path(config.paths.output)
     primary = config.evaluation.distance
     (datamodule, result), *others = results
@@ -65,30 +91,20 @@ def leave_results(
             }
             for other, found in others
         }
-    write_json(figures, folder / "metrics.json")
     pictures = draw(result, primary, datamodule, folder / "plots")
     for other, found in others:
         draw(found, primary, other, folder / "plots" / other.name)
     rows: dict[str, Mapping[str, Any]] = {}
     for each, found in results:
         rows |= table_rows(found, primary, name=each.name)
-    if config.published is not None:
-        published = OmegaConf.to_container(config.published)
-        assert isinstance(published, dict)
-        known = {str(key): value for key, value in published.items() if value is not None}
-        rows[f"published ({known.pop('source')})"] = known
-    sys.stdout.write(f"{table(rows)}\n{footnote(figures, folder)}\n")
-    numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
+    numbers: dict[str, float] = {}
     for other, found in others:
         numbers |= {f"final/{other.name}/{key}": value for key, value in found.metrics[primary].items()}
-    for logger in trainer.loggers:
-        logger.log_metrics(numbers)
-        if isinstance(logger, WandbLogger):
-            drawn_before = [*folder.glob("plots/training.png"), *sorted(folder.glob("plots/guides*.png"))]
-            for picture in [*pictures, *drawn_before]:
-                logger.log_image(key=picture.stem, images=[str(picture)])
-            logger.experiment.finish()  # else the next job of a sweep would go on in this run
-    return figures
+    counts = [
+        f"{figures['queries']:,} queries ({figures['queries_skipped']:,} without a match)",
+        f"{figures['gallery']:,} gallery {'tracks' if by_track else 'images'}",
+    ]
+    return Page(figures, pictures, rows, counts, numbers)
 
 
 def table_rows(result: Retrieval, primary: str, *, name: str) -> dict[str, dict[str, float]]:
@@ -105,7 +121,7 @@ def table_rows(result: Retrieval, primary: str, *, name: str) -> dict[str, dict[
     return rows
 
 
-def draw(result: Retrieval, primary: str, datamodule: ReIDDataModule, folder: Path) -> list[Path]:
+def draw(result: Retrieval, primary: str, datamodule: PictureDataModule, folder: Path) -> list[Path]:
     """The CMC curve, a ROC curve if asked for, the sheet of ranked lists, and a matrix an attribute."""
     ranking = result.rankings[primary]
     curves = {name: cmc(each, min(20, each.gallery_size)).tolist() for name, each in result.rankings.items()}
@@ -190,17 +206,16 @@ def is_shown(key: str) -> bool:
 
 
 def heading(key: str) -> str:
-    """What its column is called: rank-1 for rank1, color acc for color_accuracy."""
+    """What its column is called: rank-1 for rank1, color acc for color_accuracy, PCK@0.1 for pck_at_0.1."""
+    if key.startswith("pck"):
+        return key.replace("pck_at_", "PCK@").replace("pck_", "").replace("pck", "PCK").replace("_", " ")
     return f"{key.removesuffix(ACCURACY)} acc" if key.endswith(ACCURACY) else key.replace("rank", "rank-")
 
 
-def footnote(figures: Mapping[str, Any], folder: Path) -> str:
+def footnote(page: Page, folder: Path) -> str:
     """Counts, speeds and where everything lies."""
-    parts = [
-        f"{figures['queries']:,} queries ({figures['queries_skipped']:,} without a match)",
-        f"{figures['gallery']:,} gallery {'tracks' if 'protocol' in figures else 'images'}",
-        f"evaluated in {figures['evaluation_seconds']:.1f} s",
-    ]
+    figures = page.figures
+    parts = [*page.counts, f"evaluated in {figures['evaluation_seconds']:.1f} s"]
     if rates := [key for key in figures if key.startswith(TPR)]:
         shares = [f"{100 * figures[key]:.1f} % at FPR {key.removeprefix(TPR)}" for key in rates]
         parts.append(f"TPR {', '.join(shares)}")

@@ -8,9 +8,9 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from reid.callbacks import EpochTable, RetrievalMetrics, Throughput
+from reid.callbacks import EpochTable, Scorer, Throughput
 from reid.checkpoint import describe, difference, network_weights, read_checkpoint
-from reid.modules import ReIDModule
+from reid.modules import TaughtModule
 from reid.plots import plot_training
 from reid.tasks.build import (
     WEIGHTS,
@@ -37,7 +37,7 @@ def train(config: DictConfig) -> float:
     """Train as configured.
 
     Returns:
-        The best epoch's mAP, a fraction.
+        The best epoch's mAP, or PCK of keypoints, a fraction.
     """
     folder = Path(config.paths.output)
     pl.seed_everything(config.seed, workers=False, verbose=False)
@@ -56,8 +56,8 @@ def train(config: DictConfig) -> float:
         data=datamodule.name,
     )
     callbacks = {name: instantiate(part, _convert_="all") for name, part in config.callbacks.items() if part}
-    retrieval, table = only(callbacks, RetrievalMetrics), only(callbacks, EpochTable)
-    check_each(others, retrieval)
+    scorer, table = only(callbacks, Scorer), only(callbacks, EpochTable)
+    check_each(others, scorer)
     trainer = build_trainer(config, list(callbacks.values()))
     rate = learning_rate(config, processes=trainer.world_size)
     module.make_optimizer = instantiate(config.optimizer, lr=rate, _convert_="all")
@@ -71,9 +71,8 @@ def train(config: DictConfig) -> float:
     trainer.fit(module, datamodule, ckpt_path=resume, weights_only=True)
 
     load_best(folder / "checkpoints" / "best.ckpt", module, trainer)
-    assert datamodule.benchmark is not None
-    vocabulary = datamodule.benchmark.attributes
-    results = evaluate_each([datamodule, *others], module, trainer, retrieval, vocabulary=vocabulary)
+    vocabulary = datamodule.vocabulary
+    results = evaluate_each([datamodule, *others], module, trainer, scorer, vocabulary=vocabulary)
     if trainer.is_global_zero:
         plot_training(table.rows, folder / "plots" / "training.png")
         leave_results(
@@ -81,14 +80,14 @@ def train(config: DictConfig) -> float:
             results,
             trainer,
             extra={
-                "epoch": best_epoch(table.rows),
+                "epoch": best_epoch(table.rows, scorer.monitor),
                 "train_images_per_second": only(callbacks, Throughput).images_per_second,
             },
         )
-    return results[0][1].metrics[retrieval.distance]["mAP"]
+    return scorer.score(results[0][1])
 
 
-def load_best(path: Path, module: ReIDModule, trainer: pl.Trainer) -> None:
+def load_best(path: Path, module: TaughtModule, trainer: pl.Trainer) -> None:
     """Give every rank the weights in the first one's folder, which others may not see."""
     weights = None
     if trainer.is_global_zero and path.is_file():
@@ -147,7 +146,7 @@ def announce(config: DictConfig, module: Any, datamodule: Any, trainer: pl.Train
 
 
 def only(callbacks: dict[str, Any], kind: type[Kind]) -> Kind:
-    """The one callback of a kind.
+    """The first callback of a kind.
 
     Raises:
         ValueError: it was taken out of the configuration.
@@ -158,7 +157,7 @@ def only(callbacks: dict[str, Any], kind: type[Kind]) -> Kind:
     raise ValueError(f"conf/callbacks: {kind.__name__} is missing; the results of a training need it")
 
 
-def best_epoch(rows: list[dict[str, float]]) -> int:
-    """The 1-based epoch of the highest mAP, the first of several; the last where none was evaluated."""
-    scored = [row for row in rows if "val/mAP" in row] or rows[-1:]
-    return 1 + int(max(scored, key=lambda row: row.get("val/mAP", 0.0))["epoch"])
+def best_epoch(rows: list[dict[str, float]], figure: str) -> int:
+    """The 1-based epoch of the highest figure, the first of several; the last where none was evaluated."""
+    scored = [row for row in rows if figure in row] or rows[-1:]
+    return 1 + int(max(scored, key=lambda row: row.get(figure, 0.0))["epoch"])

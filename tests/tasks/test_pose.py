@@ -1,0 +1,107 @@
+"""Keypoints through run.py: trained, resumed, evaluated, drawn; and what is refused."""
+
+import json
+
+import pytest
+import torch
+
+from tests.tasks.conftest import Outcome, Program
+
+SMALL = [
+    "model=pose",
+    "data=vehicles_pose",
+    "model.width=4",
+    "model.modules=[1,1,1]",
+    "data.drawing={train_identities: 8, test_identities: 1, passes: 2, shots: 2}",
+    "data.image_size=[64,64]",
+    "data.batch_size=8",
+    "data.evaluation_batch_size=5",
+    "schedule=constant",
+    "trainer.max_epochs=2",
+    "trainer.precision=32-true",
+    "device.reuse_memory=false",
+]
+GROUPS = ("wheel", "fender", "back", "front", "windshield_back", "windshield_front")
+
+
+@pytest.fixture(scope="module")
+def trained_pose(program: Program) -> Outcome:
+    outcome = program(*SMALL, small=False)
+    assert outcome.status == 0, outcome.err
+    return outcome
+
+
+def test_a_training_leaves_figures_and_pictures(trained_pose: Outcome) -> None:
+    figures = trained_pose.metrics()
+    for prefix in ("pck", "pck_legacy"):
+        assert {prefix, f"{prefix}_at_0.1", *(f"{prefix}_{group}" for group in GROUPS)} <= set(figures)
+    assert figures["pictures"] == 8
+    rows = trained_pose.table()
+    assert len(rows) == 2
+    assert figures["pck"] == pytest.approx(max(float(row["val/pck"]) for row in rows), abs=1e-6)
+    assert float(rows[1]["train/loss"]) < float(rows[0]["train/loss"])
+    for name in ("guides", "poses", "training"):
+        assert (trained_pose.folder / "plots" / f"{name}.png").is_file()
+    assert "PCK@0.1" in trained_pose.out
+    assert "vehicles_pose, pck_legacy" in trained_pose.out
+    assert "PCK " in trained_pose.err
+
+
+def test_its_checkpoint_is_evaluated_to_the_same_figures(program: Program, trained_pose: Outcome) -> None:
+    best = trained_pose.folder / "checkpoints" / "best.ckpt"
+    assert "identities" not in torch.load(best, weights_only=True)["reid"]
+    words = [word for word in SMALL if word.startswith(("data=", "data.drawing", "trainer.p", "device"))]
+    again = program("task=evaluate", f"checkpoint={best}", *words, small=False)
+    assert again.status == 0, again.err
+    ours, theirs = again.metrics(), trained_pose.metrics()
+    keys = [key for key in theirs if key.startswith("pck")]
+    assert {key: ours[key] for key in keys} == pytest.approx({key: theirs[key] for key in keys})
+    words = [word for word in SMALL if not word.startswith(("trainer.max", "schedule"))]
+    other = program(
+        "task=evaluate",
+        f"checkpoint={best}",
+        *words,
+        "model.flip_test=false",
+        "model.reading=soft",
+        small=False,
+    )
+    assert other.status == 0, other.err
+    assert other.metrics()["pck_at_0.1"] != ours["pck_at_0.1"] or other.metrics()["pck"] != ours["pck"]
+
+
+def test_a_resumed_training_ends_as_one_without_a_break(program: Program, trained_pose: Outcome) -> None:
+    half = program(*SMALL, "trainer.max_epochs=1", small=False)
+    assert half.status == 0, half.err
+    resumed = program(*SMALL, f"resume={half.folder}/checkpoints/last.ckpt", small=False)
+    assert resumed.status == 0, resumed.err
+    for ours, theirs in zip(resumed.table(), trained_pose.table(), strict=True):
+        for key in ("train/loss", "val/pck", "val/pck_legacy"):
+            assert float(ours[key]) == pytest.approx(float(theirs[key]), abs=1e-6)
+    a, b = (
+        torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in (resumed, trained_pose)
+    )
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model=pose"], "PoseModule cannot be used with pedestrians"),
+        (["data=vehicles_pose", "model=osnet"], "cannot be used with vehicles_pose"),
+        ([*SMALL, "data.heatmap=true"], "data.heatmap=true is an option of re-identification"),
+        ([*SMALL, "data.image_size=[48,64]"], "multiples of 32"),
+        ([*SMALL, "evaluate_on=[pedestrians]"], "identities and keypoints"),
+        (["task=check", "data=vehicles_pose"], "task=check is for re-identification"),
+        (["model=pose", "data=veri_pose"], "veri_pose was not found"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_line(program: Program, words: list[str], message: str) -> None:
+    shorter = [] if words[1:] else ["check=none"]
+    outcome = program.inside(*words, *shorter, small=False)
+    assert outcome.status == 1
+    assert message in outcome.err or message in (outcome.folder / "run.log").read_text()
+
+
+def test_figures_are_plain_json(trained_pose: Outcome) -> None:
+    assert json.loads((trained_pose.folder / "metrics.json").read_text())["epoch"] in (1, 2)
