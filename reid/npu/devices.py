@@ -106,15 +106,22 @@ def check_npu(devices: Any, *, strategy: Any) -> None:
     Raises:
         ValueError: with what is missing (torch_npu, CANN, driver, devices), or with what to use instead.
     """
-    if what := missing():
-        raise ValueError(f"trainer.accelerator=npu: {what}; or use trainer=cpu (docs/ascend.md)")
-    chosen = device_indices(devices, count=device_count())
     if isinstance(strategy, str) and not strategy.startswith(STRATEGIES):
         raise ValueError(
             f"trainer.strategy={strategy} knows no NPU: use trainer=npu (single_npu) or npu_8p (npu_ddp)"
         )
-    if strategy == "single_npu" and len(chosen) > 1:
+    if strategy == "single_npu" and (asked_for := how_many(devices)) > 1:
         raise ValueError(
-            f"trainer.strategy=single_npu drives one NPU, trainer.devices={devices} are {len(chosen)}:"
+            f"trainer.strategy=single_npu drives one NPU, trainer.devices={devices} are {asked_for}:"
             " use trainer=npu_8p with these devices"
         )
+    if what := missing():
+        raise ValueError(f"trainer.accelerator=npu: {what}; or use trainer=cpu (docs/ascend.md)")
+    device_indices(devices, count=device_count())
+
+
+def how_many(devices: Any) -> int:
+    """How many devices are asked for, as far as that does not depend on the machine; else 1."""
+    if isinstance(devices, str):
+        devices = int(devices) if devices.isdecimal() else devices.split(",")
+    return len(devices) if isinstance(devices, Sequence) else int(devices or 1)

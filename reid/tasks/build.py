@@ -162,7 +162,7 @@ def check_channels(module: TaughtModule, datamodule: PictureDataModule) -> None:
     if isinstance(module, PoseModule) != isinstance(datamodule, VeRiPoseDataModule):
         wanted = "data=veri_pose or data=vehicles_pose" if isinstance(module, PoseModule) else "model=pose"
         raise ValueError(
-            f"{type(module).__name__} cannot be used with {datamodule.name}: keypoints are found by model=pose"
+            f"{type(module).__name__} cannot be used with {datamodule.name}: model=pose finds keypoints"
             f" in data=veri_pose and data=vehicles_pose; use {wanted}"
         )
     if not isinstance(datamodule, ReIDDataModule):
@@ -244,6 +244,7 @@ def build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Traine
     register_npu()
     check_world(config.trainer)
     check_trial(config.trainer)
+    hardware.check_loss_scale(config.device.loss_scale, config.trainer)
     hardware.check_accelerator(config.trainer, channels_last=config.device.channels_last)
     silence()  # torch_npu, which the check imports, puts filters of its own in front
     if config.device.reuse_memory:

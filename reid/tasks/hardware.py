@@ -44,20 +44,25 @@ def precision(wanted: str, *, accelerator: str) -> str:
 
 
 def precision_plugin(precision: str, *, accelerator: str, loss_scale: float | str) -> Precision | None:
-    """What Lightning's ``precision`` cannot say: mixed precision on an NPU, a constant loss scale; else None.
-
-    Raises:
-        ValueError: a loss scale where there is none.
-    """
+    """What Lightning's ``precision`` cannot say: mixed precision on an NPU, a constant loss scale; None."""
     static = static_scale(loss_scale)
-    if static is not None and (precision != "16-mixed" or accelerator == "cpu"):
-        raise ValueError(
-            f"device.loss_scale={loss_scale} belongs to trainer.precision=16-mixed on a GPU or an NPU, not to"
-            f" {precision} on {accelerator}: leave it dynamic"
-        )
     if accelerator == "npu" and precision in ("16-mixed", "bf16-mixed"):
         return NPUMixedPrecision(precision, loss_scale)  # type: ignore[arg-type]
     return None if static is None else MixedPrecision("16-mixed", "cuda", StaticGradScaler("cuda", static))
+
+
+def check_loss_scale(loss_scale: float | str, trainer: DictConfig) -> None:
+    """Refuse a constant loss scale where nothing is scaled.
+
+    Raises:
+        ValueError: no loss scale, or another precision than 16-mixed.
+    """
+    used = precision(trainer.precision, accelerator=trainer.accelerator)
+    if static_scale(loss_scale) is not None and (used != "16-mixed" or trainer.accelerator == "cpu"):
+        raise ValueError(
+            f"device.loss_scale={loss_scale} belongs to trainer.precision=16-mixed on a GPU or an NPU, not to"
+            f" {used} on {trainer.accelerator}: leave it dynamic"
+        )
 
 
 def use_threads(wanted: int | None, *, processes: int) -> None:

@@ -1,4 +1,4 @@
-"""The pretend CANN libraries: built from runtime.c and hccl.c, loaded before torch_npu looks for real ones."""
+"""The pretend CANN: built from runtime.c and hccl.c, and loaded before torch_npu looks for the real one."""
 
 import ctypes
 import re

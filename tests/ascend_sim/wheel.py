@@ -36,10 +36,9 @@ def environment() -> dict[str, str]:
         raise UnavailableError("the pretend Ascend needs Linux with cc, c++ and nm")
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
         raise UnavailableError("the pretend Ascend needs Python.h (the -dev package of this Python)")
-    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reid-ascend-sim"
-    with locked(cache_folder):
-        packages = torch_npu_packages(cache_folder)
-        built = cache_folder / fingerprint()
+    with locked(cache_folder()):
+        packages = torch_npu_packages(cache_folder())
+        built = cache_folder() / fingerprint()
         if not (built / "done").is_file():
             built.mkdir(exist_ok=True)
             runtime.build(built, packages / "torch_npu")
@@ -51,6 +50,11 @@ def environment() -> dict[str, str]:
         "TASK_QUEUE_ENABLE": "0",  # the launch queue would overtake the arithmetic, which queues nothing
         "OMP_NUM_THREADS": "1",
     }
+
+
+def cache_folder() -> Path:
+    """Where the wheel and what is compiled lie, for all checkouts of this user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reid-ascend-sim"
 
 
 @contextmanager
@@ -66,11 +70,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def torch_npu_packages(cache_folder: Path) -> Path:
+def torch_npu_packages(folder: Path) -> Path:
     """The folder that ``torch_npu`` is imported from."""
     if (found := importlib.util.find_spec("torch_npu")) is not None and found.origin is not None:
         return Path(found.origin).parents[1]
-    target = cache_folder / f"torch_npu-{VERSION}-py{sys.version_info.major}{sys.version_info.minor}"
+    target = folder / f"torch_npu-{VERSION}-py{sys.version_info.major}{sys.version_info.minor}"
     if not (target / "torch_npu").is_dir():
         partial = target.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
