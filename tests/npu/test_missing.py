@@ -1,4 +1,4 @@
-"""Without an NPU, or with one that cannot do what is asked: one line says what is missing."""
+"""Without an NPU, or with one that cannot do what is asked: a line says what is missing, and what to type."""
 
 import subprocess
 import sys
