@@ -44,7 +44,7 @@ def precision(wanted: str, *, accelerator: str) -> str:
 
 
 def precision_plugin(precision: str, *, accelerator: str, loss_scale: float | str) -> Precision | None:
-    """What Lightning's ``precision`` cannot say: an NPU's mixed precision, a constant loss scale; else None."""
+    """What ``trainer.precision`` cannot say: an NPU's mixed precision, a constant loss scale; or None."""
     static = static_scale(loss_scale)
     if accelerator == "npu" and precision in ("16-mixed", "bf16-mixed"):
         return NPUMixedPrecision(precision, loss_scale)  # type: ignore[arg-type]
