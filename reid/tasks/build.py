@@ -157,14 +157,9 @@ def check_channels(module: TaughtModule, datamodule: PictureDataModule) -> None:
     """Refuse images with more planes, or fewer, than the network takes, and a benchmark of something else.
 
     Raises:
-        ValueError: with both numbers.
+        ValueError: with both numbers, or both names.
     """
-    if isinstance(module, PoseModule) != isinstance(datamodule, VeRiPoseDataModule):
-        wanted = "data=veri_pose or data=vehicles_pose" if isinstance(module, PoseModule) else "model=pose"
-        raise ValueError(
-            f"{type(module).__name__} cannot be used with {datamodule.name}: model=pose finds keypoints"
-            f" in data=veri_pose and data=vehicles_pose; use {wanted}"
-        )
+    check_kind(type(module), datamodule)
     if not isinstance(datamodule, ReIDDataModule):
         return
     stem = next(layer for layer in module.network.modules() if isinstance(layer, nn.Conv2d))
@@ -173,6 +168,21 @@ def check_channels(module: TaughtModule, datamodule: PictureDataModule) -> None:
             f"the network takes {stem.in_channels} channels, images have {datamodule.channels} with"
             f" data.heatmap={str(datamodule.heatmap).lower()} and"
             f" data.segment={str(datamodule.segment).lower()}: use model=multitask, or switch both off"
+        )
+
+
+def check_kind(module: type, datamodule: PictureDataModule) -> None:
+    """Refuse keypoints for a module that describes identities, and the other way round.
+
+    Raises:
+        ValueError: with both names.
+    """
+    finds_keypoints = issubclass(module, PoseModule)
+    if finds_keypoints != isinstance(datamodule, VeRiPoseDataModule):
+        wanted = "data=veri_pose or data=vehicles_pose" if finds_keypoints else "model=pose"
+        raise ValueError(
+            f"{module.__name__} cannot be used with {datamodule.name}: keypoints are found by model=pose in"
+            f" data=veri_pose and data=vehicles_pose; use {wanted}"
         )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from reid.callbacks import EpochTable, Scorer, Throughput
@@ -18,6 +18,7 @@ from reid.tasks.build import (
     build_others,
     build_trainer,
     check_channels,
+    check_kind,
     count_classes,
     learning_rate,
     model_section,
@@ -42,6 +43,7 @@ def train(config: DictConfig) -> float:
     folder = Path(config.paths.output)
     pl.seed_everything(config.seed, workers=False, verbose=False)
     datamodule = build_datamodule(config)
+    check_kind(get_class(config.model._target_), datamodule)
     before_training(datamodule, extent=config.check, same_camera=config.evaluation.same_camera)
     count_classes(config, datamodule)
     section = model_section(config)

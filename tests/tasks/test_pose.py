@@ -4,8 +4,12 @@ import json
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 
-from tests.tasks.conftest import Outcome, Program
+from reid.checkpoint import read_checkpoint
+from reid.modules import PoseModule
+from reid.tasks.build import trained_module
+from tests.tasks.conftest import ROOT, Outcome, Program
 
 SMALL = [
     "model=pose",
@@ -39,7 +43,7 @@ def test_a_training_leaves_figures_and_pictures(trained_pose: Outcome) -> None:
     rows = trained_pose.table()
     assert len(rows) == 2
     assert figures["pck"] == pytest.approx(max(float(row["val/pck"]) for row in rows), abs=1e-6)
-    assert float(rows[1]["train/loss"]) < float(rows[0]["train/loss"])
+    assert all(0 < float(row["train/loss"]) < 0.1 for row in rows)
     for name in ("guides", "poses", "training"):
         assert (trained_pose.folder / "plots" / f"{name}.png").is_file()
     assert "PCK@0.1" in trained_pose.out
@@ -56,17 +60,19 @@ def test_its_checkpoint_is_evaluated_to_the_same_figures(program: Program, train
     ours, theirs = again.metrics(), trained_pose.metrics()
     keys = [key for key in theirs if key.startswith("pck")]
     assert {key: ours[key] for key in keys} == pytest.approx({key: theirs[key] for key in keys})
-    words = [word for word in SMALL if not word.startswith(("trainer.max", "schedule"))]
-    other = program(
-        "task=evaluate",
-        f"checkpoint={best}",
-        *words,
-        "model.flip_test=false",
-        "model.reading=soft",
-        small=False,
-    )
-    assert other.status == 0, other.err
-    assert other.metrics()["pck_at_0.1"] != ours["pck_at_0.1"] or other.metrics()["pck"] != ours["pck"]
+
+
+def test_how_heatmaps_are_read_is_chosen_at_evaluation(trained_pose: Outcome) -> None:
+    checkpoint = read_checkpoint(trained_pose.folder / "checkpoints" / "best.ckpt")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        for words, flip_test, reading in (
+            ([], True, "quarter"),
+            (["model=pose", "model.flip_test=false", "model.reading=soft"], False, "soft"),
+        ):
+            config = compose("config", ["paths.output=outputs/test", *words])
+            module = trained_module(checkpoint, config)
+            assert isinstance(module, PoseModule)
+            assert (module.flip_test, module.reading) == (flip_test, reading)
 
 
 def test_a_resumed_training_ends_as_one_without_a_break(program: Program, trained_pose: Outcome) -> None:
