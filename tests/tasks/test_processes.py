@@ -30,6 +30,17 @@ echo $$ $! && sleep 3600
 """
 
 
+def running() -> list[tuple[int, int, int]]:
+    """Process, parent and session of all that run on this machine, by number."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+            if state != "Z":
+                found.append((int(entry.name), int(parent), int(session)))
+    return sorted(found)
+
+
 @dataclass
 class Job:
     """`run.py` under way, alone in its session so that nothing it starts is overlooked."""
@@ -40,13 +51,7 @@ class Job:
     @property
     def members(self) -> list[int]:
         """All processes of the session that have not ended."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-                if int(session) == self.process.pid and state != "Z":
-                    found.append(int(entry.name))
-        return sorted(found)
+        return [pid for pid, _, session in running() if session == self.process.pid]
 
     def end(self, *, within: float = 300) -> str:
         """What it said, once it has ended and left nobody behind."""
@@ -265,10 +270,17 @@ def test_a_killed_rank_ends_torchrun(start: Starter) -> None:
     deadline = time.monotonic() + 120
     while not (job.folder / "metrics.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    os.kill(job.members[-1], signal.SIGKILL)
-    said = job.end(within=60)
-    assert job.process.returncode == 1, said
-    assert "SIGKILL" in said or "-9" in said, "torchrun's own report"
+    ranks = [pid for pid, parent, _ in running() if parent == job.process.pid]  # each in a session of its own
+    try:
+        os.kill(ranks[-1], signal.SIGKILL)
+        said = job.end(within=60)
+        assert job.process.returncode == 1, said
+        assert "SIGKILL" in said or "-9" in said, "torchrun's own report"
+        assert not {pid for pid, *_ in running()} & set(ranks), "orphans"
+    finally:
+        for pid in ranks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("by_torchrun", [False, True])
