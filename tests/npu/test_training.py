@@ -92,6 +92,7 @@ def test_two_npus_make_the_step_of_one_on_the_same_batches(npu) -> None:
             torch.testing.assert_close(learnt[name], wanted[name], rtol=1e-4, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow  # alone: eight processes beside another test outlast the time that they give one another
 def test_eight_npus_with_synchronised_batch_norm_in_bfloat16(npu) -> None:
     words = ["data.batch_size=4", "trainer.precision=bf16-mixed", "trainer.sync_batchnorm=true"]
     outcome = npu("trainer=npu_8p", *words, "trainer.limit_train_batches=1")

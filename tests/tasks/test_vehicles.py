@@ -143,9 +143,9 @@ def test_two_devices_make_the_step_of_one_on_the_same_batches(program) -> None:
         "schedule.warmup_epochs=0",
         "check=none",
     ]
-    two = program(*words, "trainer=ddp_cpu", "+trainer.limit_train_batches=1", small=False)
+    two = program(*words, "trainer=ddp_cpu", "trainer.limit_train_batches=1", small=False)
     assert two.status == 0, two.err
-    accumulated = ["+trainer.limit_train_batches=2", "trainer.accumulate_grad_batches=2"]
+    accumulated = ["trainer.limit_train_batches=2", "trainer.accumulate_grad_batches=2"]
     one = program.inside(*words, *accumulated, small=False)
     assert one.status == 0, one.err
     learnt, wanted = weights_of(two.folder), weights_of(one.folder)
