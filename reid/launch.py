@@ -58,9 +58,10 @@ def prepare() -> None:
     log in the folder of the rank that is first on their machine.
     """
     place_in_table(sys.argv[1:])
+    if is_child() or started_by() == "torchrun":
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     if is_child():
         sys.argv.append("hydra.job_logging.root.level=WARNING")
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     elif not is_first():
         folder = tempfile.mkdtemp(prefix="reid-rank-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

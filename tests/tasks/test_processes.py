@@ -263,7 +263,8 @@ def test_a_killed_rank_ends_the_job(start: Starter, killed: str) -> None:
     assert wanted in errors(said)[0]
 
 
-def test_a_killed_rank_ends_torchrun(start: Starter) -> None:
+@pytest.mark.parametrize("killed", ["a rank", "torchrun"])
+def test_a_killed_process_ends_torchrun_s_ranks(start: Starter, killed: str) -> None:
     by = [*TORCHRUN, "--nproc-per-node", "2", "--master-port", free_port()]
     words = ["cluster=torchrun", "trainer.max_epochs=1000", "data.batch_size=8", "check=none"]
     job = start(*words, by=by)
@@ -272,11 +273,18 @@ def test_a_killed_rank_ends_torchrun(start: Starter) -> None:
         time.sleep(0.1)
     ranks = [pid for pid, parent, _ in running() if parent == job.process.pid]  # each in a session of its own
     try:
-        os.kill(ranks[-1], signal.SIGKILL)
+        os.kill(ranks[-1] if killed == "a rank" else job.process.pid, signal.SIGKILL)
         said = job.end(within=60)
-        assert job.process.returncode == 1, said
-        assert "SIGKILL" in said or "-9" in said, "torchrun's own report"
+        deadline = time.monotonic() + 20
+        while {pid for pid, *_ in running()} & set(ranks) and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert not {pid for pid, *_ in running()} & set(ranks), "orphans"
+        if killed == "a rank":
+            assert job.process.returncode == 1, said
+            assert "SIGKILL" in said or "-9" in said, "torchrun's own report"
+        else:
+            said = job.folder.with_suffix(".txt").read_text()
+            assert f"process {job.process.pid}, which started this one, is gone" in said
     finally:
         for pid in ranks:
             with contextlib.suppress(ProcessLookupError):
