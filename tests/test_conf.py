@@ -120,6 +120,22 @@ def test_a_trainer_has_the_one_shape(name: str) -> None:
     assert trainer.use_distributed_sampler is False, "Lightning would stride P x K batches over the ranks"
 
 
+@pytest.mark.parametrize("name", options("cluster"))
+def test_a_cluster_takes_its_processes_from_the_launcher(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "none": {},
+        "torchrun": {"LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2"},
+        "slurm": {"SLURM_NTASKS_PER_NODE": "4", "SLURM_NNODES": "2"},
+    }[name]
+    for variable, value in said.items():
+        monkeypatch.setenv(variable, value)
+    for kind in ("cpu", "gpu_8p", "npu_8p"):
+        alone = composed(f"trainer={kind}").trainer
+        trainer = composed(f"trainer={kind}", f"cluster={name}").trainer
+        assert (trainer.devices, trainer.num_nodes) == ((4, 2) if said else (alone.devices, alone.num_nodes))
+        assert trainer.strategy == alone.strategy
+
+
 @pytest.mark.parametrize("name", options("callbacks"))
 def test_callbacks_build(name: str) -> None:
     for part in composed(f"callbacks={name}").callbacks.values():

@@ -34,7 +34,9 @@ def test_a_sentence_of_the_documents_composes(sentence: str) -> None:
         compose("config", ["paths.output=outputs/test", *first_choice])
 
 
-@pytest.mark.parametrize("group", ["task", "model", "data", "trainer", "optimizer", "schedule", "transforms"])
+@pytest.mark.parametrize(
+    "group", ["task", "model", "data", "trainer", "cluster", "optimizer", "schedule", "transforms"]
+)
 def test_the_readme_lists_every_option(group: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `{group}` |"))
     options = {path.stem for path in (ROOT / "conf" / group).glob("*.yaml")} - {"default"}
