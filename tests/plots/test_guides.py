@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from reid.datasets.keypoints import SEGMENTS
 from reid.plots import GuidedImage, plot_guides
-from reid.plots.guides import SEGMENT_COLOURS
 from reid.plots.style import AMBER, BLUE
+from reid.plots.vehicles import SEGMENT_COLOURS
 
 SIZE = 60  # of the image; its cell is four times as large
 CELL, FRAME, GAP, LEFT, TOP = 240, 4, 10, 24 + 150, 24 + 30 + 44  # pixels of the sheet
