@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from pytorch_lightning.overrides.distributed import _register_ddp_comm_hook
 from pytorch_lightning.plugins.precision import Precision
-from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -15,7 +15,24 @@ from reid.npu.precision import NPUMixedPrecision, for_npu
 TIMEOUT = 2400.0  # seconds; above HCCL_EXEC_TIMEOUT's 1836, so that HCCL's own message comes first
 
 
-class SingleNPUStrategy(SingleDeviceStrategy):
+class OnNPU(Strategy):
+    """Precision as the chip can do it, which is known once the process has its device."""
+
+    @property
+    def precision_plugin(self) -> Precision:
+        return super().precision_plugin
+
+    @precision_plugin.setter
+    def precision_plugin(self, plugin: Precision | None) -> None:
+        self._precision_plugin = for_npu(plugin)
+
+    def setup_environment(self) -> None:
+        super().setup_environment()
+        if isinstance(self.precision_plugin, NPUMixedPrecision):
+            self.precision_plugin.fit_to_chip()
+
+
+class SingleNPUStrategy(OnNPU, SingleDeviceStrategy):
     """One NPU, the one that ``trainer.devices`` names."""
 
     strategy_name = "single_npu"
@@ -36,24 +53,12 @@ class SingleNPUStrategy(SingleDeviceStrategy):
             )
         self._root_device = devices[0]
 
-    @property
-    def precision_plugin(self) -> Precision:
-        return super().precision_plugin
-
-    @precision_plugin.setter
-    def precision_plugin(self, plugin: Precision | None) -> None:
-        self._precision_plugin = for_npu(plugin)
-
-    def setup_environment(self) -> None:
-        super().setup_environment()
-        fit_precision(self.precision_plugin)
-
     @classmethod
     def register_strategies(cls, strategy_registry: Any) -> None:
         strategy_registry.register(cls.strategy_name, cls, description="one NPU")
 
 
-class NPUDDPStrategy(DDPStrategy):
+class NPUDDPStrategy(OnNPU, DDPStrategy):
     """One process per NPU; gradients are averaged over HCCL, host tensors go over gloo.
 
     Args:
@@ -72,18 +77,6 @@ class NPUDDPStrategy(DDPStrategy):
     ) -> None:
         timeout = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
         super().__init__(timeout=timeout, process_group_backend=process_group_backend, **options)
-
-    @property
-    def precision_plugin(self) -> Precision:
-        return super().precision_plugin
-
-    @precision_plugin.setter
-    def precision_plugin(self, plugin: Precision | None) -> None:
-        self._precision_plugin = for_npu(plugin)
-
-    def setup_environment(self) -> None:
-        super().setup_environment()
-        fit_precision(self.precision_plugin)
 
     def setup_distributed(self) -> None:
         super().setup_distributed()
@@ -132,9 +125,3 @@ class NPUDDPStrategy(DDPStrategy):
             description="DDP over HCCL that looks for parameters without gradients",
             find_unused_parameters=True,
         )
-
-
-def fit_precision(plugin: Precision) -> None:
-    """Let mixed precision look at the chip, once the process has its device."""
-    if isinstance(plugin, NPUMixedPrecision):
-        plugin.fit_to_chip()
