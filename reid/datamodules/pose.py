@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from reid.contracts import PoseBatch
+from reid.datamodules.drawn import DrawnDataModule
 from reid.datamodules.pictures import PictureDataModule
 from reid.datasets.records import Counts, Record
 from reid.datasets.vehicles import Sizes, draw_vehicles
@@ -130,24 +131,14 @@ class VeRiPoseDataModule(PictureDataModule):
         return {**batch, "image": image, "target": targets.heatmaps, "weight": targets.weight}
 
 
-class VehiclesPoseDataModule(VeRiPoseDataModule):
-    """The generated vehicles, whose keypoints are known to the pixel.
+class VehiclesPoseDataModule(DrawnDataModule, VeRiPoseDataModule):
+    """The generated vehicles, whose keypoints are known to the pixel."""
 
-    Args:
-        drawing: the ``seed`` of the drawing and, if other than the default, its ``Sizes``.
-    """
-
-    def __init__(self, *args: Any, drawing: Mapping[str, int], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.drawing_seed = drawing.get("seed", 0)
-        self.sizes = Sizes(**{name: value for name, value in drawing.items() if name != "seed"})
-
-    def prepare_data(self) -> None:
-        self.read()
+    drawer = draw_vehicles
+    sizes_class = Sizes
 
     def read(self) -> PoseBenchmark:
-        folder = draw_vehicles(self.root, seed=self.drawing_seed, sizes=self.sizes)
-        return read_veri_pose(folder, name=self.name)
+        return read_veri_pose(self.draw(), name=self.name)
 
 
 def differences(benchmark: PoseBenchmark, expected: Mapping[str, Mapping[str, int]]) -> list[str]:
