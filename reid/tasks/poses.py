@@ -1,4 +1,4 @@
-"""What a run with keypoints leaves: its part of the report, and what the network is taught in a picture."""
+"""What a run with keypoints leaves: its part of the report."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from omegaconf import DictConfig
 
 from reid.callbacks.keypoints import Poses, true_keypoints
-from reid.datamodules import PictureDataModule, VeRiPoseDataModule
+from reid.datamodules import PictureDataModule
 from reid.datasets.records import Record
-from reid.loading.sampler import Draw
-from reid.plots import GuidedImage, PosedImage, plot_guides, plot_poses
+from reid.plots import PosedImage, plot_poses
 from reid.tasks.page import Page
 
-SHOWN = 5  # training images
 WORST, BEST = 4, 2  # test pictures
 LEGACY = "pck_legacy"
 
@@ -73,31 +70,6 @@ def draw_poses(datamodule: PictureDataModule, result: Poses, folder: Path) -> Pa
     ]
     title = f"{datamodule.name}: PCK {100 * result.metrics['pck']:.1f} %"
     return plot_poses(samples, folder / "poses.png", title=title)
-
-
-def draw_targets(datamodule: VeRiPoseDataModule, path: Path) -> None:
-    """Training images spread over the list as the network sees them, and the heat maps that it is to draw."""
-    datamodule.prepare_data()
-    datamodule.setup()
-    records = datamodule.train_records
-    rows = np.linspace(0, len(records) - 1, min(SHOWN, len(records))).round().astype(int).tolist()
-    images = datamodule.images([records[row] for row in rows], "train")
-    batch = images.__getitems__(Draw(list(range(len(rows))), seed=datamodule.seed))
-    height, width = datamodule.image_size
-    maps = torch.nn.functional.interpolate(
-        datamodule.with_targets(batch)["target"], size=(height, width), mode="bilinear"
-    )
-    planes = (255 * maps).round().to(torch.uint8).numpy()
-    samples = [
-        GuidedImage(
-            image=batch["image"][place].numpy(),
-            keypoints=batch["points"][place].numpy(),
-            heatmaps=planes[place],
-            title=f"image {row}\n{named(records[row])}",
-        )
-        for place, row in enumerate(rows)
-    ]
-    plot_guides(samples, path, title=f"{datamodule.name}: what the network is taught")
 
 
 def named(record: Record) -> str:

@@ -26,8 +26,8 @@ from reid.tasks.build import (
 )
 from reid.tasks.check import before_training
 from reid.tasks.evaluate import check_each, evaluate_each
-from reid.tasks.guided import draw_guides
 from reid.tasks.report import leave_results
+from reid.tasks.training_pictures import draw_training
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def train(config: DictConfig) -> float:
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
-        draw_guides(datamodule, folder / "plots" / "guides.png")
+        draw_training(datamodule, folder / "plots" / "guides.png")
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     announce(config, module, datamodule, trainer)
