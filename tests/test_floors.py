@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {
     "contracts": 0,
+    "whole": 0,
     "datasets": 1,
     "loading": 1,
     "networks": 1,

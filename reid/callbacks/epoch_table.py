@@ -3,12 +3,13 @@
 import csv
 import io
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+
+from reid.whole import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +72,7 @@ class EpochTable(pl.Callback):
         writer = csv.DictWriter(text, columns)
         writer.writeheader()
         writer.writerows(self.rows)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".csv.partial")
-        draft.write_text(text.getvalue())
-        os.replace(draft, self.path)
+        write_whole(self.path, text.getvalue().encode())
 
 
 def sentence(row: dict[str, float], epochs: int) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from reid.datasets.market1501 import find_folder
 from reid.datasets.records import Benchmark, Record
+from reid.whole import write_whole
 
 NAME = "cuhk03"
 RELEASE = "cuhk03_release"
@@ -155,13 +155,3 @@ def write_images(file: h5py.File, images: Path, *, boxes: str, present: set[str]
             bgr = cv2.cvtColor(image[()].T, cv2.COLOR_RGB2BGR)  # (H, W, 3)
             write_whole(images / name, cv2.imencode(".png", bgr)[1].tobytes())
         yield name
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """All of a file or nothing, also if two processes write it."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

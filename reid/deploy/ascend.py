@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reid.deploy.card import Card
-from reid.deploy.files import write_whole
+from reid.whole import write_whole
 
 ATC, CONVERTER = "atc", "converter_lite"
 

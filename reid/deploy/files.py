@@ -3,7 +3,6 @@
 import copy
 import io
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from reid.deploy.answers import Answers, example
 from reid.deploy.card import KEY, Card, beside
+from reid.whole import write_whole
 
 OPSETS = range(11, 21)  # from the oldest that the published tools take to torch's newest by tracing
 
@@ -129,17 +129,6 @@ def onnxslim() -> ModuleType | None:
 def write_card(card: Card, path: Path) -> None:
     """Put the card beside its file, for formats and people that cannot look inside."""
     write_whole(beside(path), card.to_json().encode() + b"\n")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """How every picture looks, and how it reaches the disk: whole or not at all."""
 
-import os
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from matplotlib.figure import Figure
+
+from reid.whole import whole
 
 DPI = 150
 INK, SOFT, FAINT, PAPER = "#22272E", "#6B7480", "#E3E6EA", "#FFFFFF"
@@ -57,11 +58,6 @@ STYLE: Any = MappingProxyType(
 
 def write_png(figure: Figure, path: Path) -> Path:
     """Write the figure at its own dpi, making folders as needed; a failure leaves what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.partial")
-    try:
+    with whole(path) as draft:
         figure.savefig(draft, format="png", dpi=figure.dpi, metadata={"Software": None})
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
     return path

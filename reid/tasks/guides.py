@@ -1,6 +1,5 @@
 """task=guides: what a PoseEstNet finds in every picture, as heatmaps and segments for MultiTaskNet."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from reid.loading.transforms import Pixels
 from reid.modules import PoseModule
 from reid.networks.pose import STRIDE
 from reid.tasks.build import build_datamodule, build_trainer, trained_module
+from reid.whole import write_whole
 
 LISTS = {"train": "train", "query": "query", "test": "gallery"}  # set -> the benchmark's list
 Frame = Literal["image", "square"]
@@ -219,6 +219,4 @@ def label_lines(records: Sequence[Record], keypoints: NDArray[np.float32]) -> It
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write all of it or nothing."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text("".join(f"{line}\n" for line in lines))
-    os.replace(draft, path)
+    write_whole(path, "".join(f"{line}\n" for line in lines).encode())

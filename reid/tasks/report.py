@@ -1,7 +1,6 @@
 """What a run leaves: metrics.json, the pictures, and a table on the terminal."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from reid.plots import (
 )
 from reid.tasks.page import Page
 from reid.tasks.poses import pose_page
+from reid.whole import write_whole
 
 FURTHER = {  # what figures of other rankings and protocols begin with, and what the table calls them
     "rerank_": "re-ranked",
@@ -228,6 +228,4 @@ def footnote(page: Page, folder: Path) -> str:
 
 def write_json(values: Mapping[str, Any], path: Path) -> None:
     """Write all of it or nothing."""
-    draft = path.with_suffix(".json.partial")
-    draft.write_text(json.dumps(values, indent=2) + "\n")
-    os.replace(draft, path)
+    write_whole(path, (json.dumps(values, indent=2) + "\n").encode())

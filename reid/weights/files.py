@@ -1,6 +1,5 @@
 """Weight files in and out: PyTorch's, safetensors and MindSpore's, told apart by their bytes."""
 
-import os
 import pickle
 import re
 import warnings
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from reid.checkpoint import write_checkpoint
 from reid.weights.mindspore import pytorch_names, read_mindspore
+from reid.whole import whole
 
 # What wrappers put before a network's own names: DataParallel, our Lightning modules, torch.compile, and the
 # cells around a network that MindSpore trains.
@@ -133,13 +133,8 @@ def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
         from safetensors.torch import save_file
     except ImportError as error:
         raise ValueError(f"{path} {NO_SAFETENSORS}") from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole(path) as draft:
         save_file({name: weight.contiguous() for name, weight in weights.items()}, draft, {"format": "pt"})
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def is_inflated(path: Path) -> bool:
