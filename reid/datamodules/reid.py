@@ -150,6 +150,7 @@ class ReIDDataModule(PictureDataModule):
         self.flip_swap = flip_swap
         self.heatmap_frame = heatmap_frame
         self.benchmark: Benchmark | None = None
+        self.prepare: Callable[[Batch], Batch] = on_device  # exported files may want another form
 
     def read(self) -> Benchmark:
         """The benchmark's three lists, from the disk."""
@@ -257,4 +258,4 @@ class ReIDDataModule(PictureDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 images and their guides to (B, C, H, W) float32, normalised."""
-        return on_device(batch)
+        return self.prepare(batch)

@@ -88,12 +88,12 @@ class Answers(nn.Module):
 def features_from(arrays: Mapping[str, Tensor], roles: Mapping[str, str]) -> Features:
     """Outputs by name -> what evaluation reads; the reverse of `Answers`."""
     by_role = {roles[name]: value for name, value in arrays.items()}
-    embedding = by_role["embedding"]
+    embedding, stripes = by_role["embedding"], by_role.get("stripes")
     return Features(
         embedding=embedding,
         pooled=embedding,
         logits=by_role.get("logits"),
-        stripes=by_role.get("stripes"),
+        stripes=None if stripes is None else stripes.flatten(2),  # MindSpore's are (B, d, S, 1)
         attributes={
             role.removeprefix("attributes."): value
             for role, value in by_role.items()

@@ -119,17 +119,23 @@ def read_card(path: Path) -> Card:
         FileNotFoundError: no such file.
         ValueError: neither has one.
     """
+    card = find_card(path)
+    if card is None:
+        raise ValueError(
+            f"{path} does not say what its input must look like, and {beside(path).name} is not beside it:"
+            " export it with task=export, and keep both files together"
+        )
+    return card
+
+
+def find_card(path: Path) -> Card | None:
+    """The same; None for a file of another program."""
     if not path.is_file():
         raise FileNotFoundError(f"no file at {path}: task=export writes them")
     text = within(path)
     if text is None and beside(path).is_file():
         text = beside(path).read_text()
-    if text is None:
-        raise ValueError(
-            f"{path} does not say what its input must look like, and {beside(path).name} is not beside it:"
-            " export it with task=export, and keep both files together"
-        )
-    return Card.from_json(text, path=path)
+    return None if text is None else Card.from_json(text, path=path)
 
 
 def within(path: Path) -> str | None:

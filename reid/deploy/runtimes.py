@@ -17,6 +17,10 @@ from reid.deploy.files import quiet
 
 Array = NDArray[Any]
 SUFFIXES = (".onnx", ".pt", ".om")
+PROVIDERS = {  # torch's name of a device -> ONNX Runtime's, and what brings it
+    "cuda": ("CUDAExecutionProvider", "onnxruntime-gpu"),
+    "npu": ("CANNExecutionProvider", "onnxruntime-cann"),
+}
 
 
 class Runtime(Protocol):
@@ -38,23 +42,26 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """An ONNX file by ONNX Runtime, on the CPU or on CUDA."""
+    """An ONNX file by ONNX Runtime, on the CPU, on CUDA or by CANN."""
 
-    def __init__(self, path: Path, *, device: str = "cpu", threads: int | None = None) -> None:
-        self.path, self.card = path, read_card(path)
+    def __init__(self, path: Path, card: Card, *, device: str, threads: int | None) -> None:
+        self.path, self.card = path, card
         onnxruntime = imported_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:
             options.intra_op_num_threads = threads
         providers = ["CPUExecutionProvider"]
-        if device == "cuda":
-            if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        kind = device.partition(":")[0]
+        if kind in PROVIDERS:
+            provider, package = PROVIDERS[kind]
+            there = onnxruntime.get_available_providers()
+            if provider not in there:
                 raise ValueError(
-                    f"this ONNX Runtime has no CUDA ({', '.join(onnxruntime.get_available_providers())}):"
-                    " install onnxruntime-gpu, or use trainer=cpu"
+                    f"this ONNX Runtime has no {provider} ({', '.join(there)}): install {package}, or use"
+                    " trainer=cpu"
                 )
-            providers.insert(0, "CUDAExecutionProvider")
+            providers.insert(0, provider)
         self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         self.name = f"ONNX Runtime {onnxruntime.__version__}, {self.session.get_providers()[0]}"
 
@@ -69,8 +76,8 @@ class OnnxRuntime:
 class TorchScript:
     """A TorchScript file by torch, on any of its devices."""
 
-    def __init__(self, path: Path, *, device: str = "cpu", threads: int | None = None) -> None:
-        self.path, self.card = path, read_card(path)
+    def __init__(self, path: Path, card: Card, *, device: str, threads: int | None) -> None:
+        self.path, self.card = path, card
         try:
             with quiet():
                 self.program = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
@@ -83,14 +90,16 @@ class TorchScript:
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
         check_inputs(self.card, inputs, path=self.path)
         answers = self.program(*(torch.from_numpy(each).to(self.device) for each in inputs))
+        if isinstance(answers, Tensor):
+            answers = (answers,)
         return [each.cpu().numpy() for each in answers]
 
 
 class Om:
     """An OM file by ais_bench's Python interface, on an Ascend device."""
 
-    def __init__(self, path: Path, *, device: str = "npu", threads: int | None = None) -> None:
-        self.path, self.card = path, read_card(path)
+    def __init__(self, path: Path, card: Card, *, device: str, threads: int | None) -> None:
+        self.path, self.card = path, card
         try:
             from ais_bench.infer.interface import InferSession
         except ImportError as error:
@@ -114,11 +123,14 @@ class Om:
         ]
 
 
-def open_runtime(path: Path, *, device: str = "cpu", threads: int | None = None) -> Runtime:
+def open_runtime(
+    path: Path, *, card: Card | None = None, device: str = "cpu", threads: int | None = None
+) -> Runtime:
     """The runtime that a file's ending asks for.
 
     Args:
-        path: an exported file, with its card inside or beside it.
+        path: an exported file.
+        card: of a file that has none inside or beside it.
         device: torch's name of where to compute; OM files are always on an Ascend device.
         threads: of ONNX Runtime on the CPU; None: as many as there are cores.
 
@@ -133,7 +145,7 @@ def open_runtime(path: Path, *, device: str = "cpu", threads: int | None = None)
     }
     if path.suffix not in kinds:
         raise ValueError(f"{path}: exported files that can be run end on {', '.join(SUFFIXES)}")
-    return kinds[path.suffix](path, device=device, threads=threads)
+    return kinds[path.suffix](path, card or read_card(path), device=device, threads=threads)
 
 
 def imported_onnxruntime() -> ModuleType:
@@ -148,7 +160,12 @@ def imported_onnxruntime() -> ModuleType:
 
 
 def onnx_metadata(path: Path) -> dict[str, str]:
-    """The metadata_props of an ONNX file.
+    """The metadata_props of an ONNX file; raises as `looked_into`."""
+    return dict(looked_into(path).get_modelmeta().custom_metadata_map)
+
+
+def looked_into(path: Path) -> Any:
+    """A session of an ONNX file that is only asked questions.
 
     Raises:
         ValueError: no ONNX file, or a damaged one.
@@ -158,10 +175,9 @@ def onnx_metadata(path: Path) -> dict[str, str]:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions share no base but this one
         raise ValueError(f"{path} is no ONNX file that ONNX Runtime can read: {error}") from error
-    return dict(session.get_modelmeta().custom_metadata_map)
 
 
 def check_inputs(card: Card, inputs: Sequence[Array], *, path: Path) -> None:
@@ -212,7 +228,7 @@ class RuntimeNetwork(nn.Module):
     def forward(self, image: Tensor, *more: Tensor) -> Features:
         """(B, ...) images as `Card.prepare` leaves them and, for some files, (B, 36, 3) keypoints."""
         card = self.runtime.card
-        given = [image, *(each.flatten(1) for each in more)]
+        given = [image if card.embedded else image.float(), *(each.flatten(1).float() for each in more)]
         arrays = in_batches(self.runtime, [np.ascontiguousarray(each.cpu().numpy()) for each in given])
         outputs = {
             name: torch.from_numpy(np.asarray(value)).to(image.device)

@@ -20,6 +20,7 @@ from torch import nn
 from reid.callbacks import BindCores, EndTogether, Progress, Scorer
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
 from reid.datamodules import PictureDataModule, ReIDDataModule, VeRiPoseDataModule
+from reid.deploy import RuntimeNetwork
 from reid.modules import PoseModule, TaughtModule
 from reid.npu import register as register_npu
 from reid.tasks import hardware
@@ -162,10 +163,13 @@ def check_channels(module: TaughtModule, datamodule: PictureDataModule) -> None:
     check_kind(type(module), datamodule)
     if not isinstance(datamodule, ReIDDataModule):
         return
-    stem = next(layer for layer in module.network.modules() if isinstance(layer, nn.Conv2d))
-    if stem.in_channels != datamodule.channels:
+    if isinstance(module.network, RuntimeNetwork):
+        taken = module.network.runtime.card.channels
+    else:
+        taken = next(layer for layer in module.network.modules() if isinstance(layer, nn.Conv2d)).in_channels
+    if taken != datamodule.channels:
         raise ValueError(
-            f"the network takes {stem.in_channels} channels, images have {datamodule.channels} with"
+            f"the network takes {taken} channels, images have {datamodule.channels} with"
             f" data.heatmap={str(datamodule.heatmap).lower()} and"
             f" data.segment={str(datamodule.segment).lower()}: use model=multitask, or switch both off"
         )

@@ -1,65 +1,120 @@
-"""task=evaluate: a checkpoint's figures on a benchmark."""
+"""task=evaluate: the figures of a checkpoint, or of an exported file, on a benchmark."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from reid.callbacks import Scorer
-from reid.checkpoint import difference, read_checkpoint
-from reid.datamodules import PictureDataModule
+from reid.callbacks import Retrieval, Scorer
+from reid.checkpoint import read_checkpoint
+from reid.contracts import Batch
+from reid.datamodules import PictureDataModule, ReIDDataModule
+from reid.deploy import open_runtime
+from reid.evaluation import cmc
+from reid.loading.device import on_device
 from reid.modules import TaughtModule
 from reid.tasks.build import (
-    READING,
     build_datamodule,
     build_others,
     build_scorer,
     build_trainer,
     check_channels,
-    model_section,
     trained_module,
 )
-from reid.tasks.report import Results, leave_results
+from reid.tasks.report import Results, leave_results, write_json
+from reid.tasks.sources import GUIDES, card_of, check_model, device_of, follow, runtime_module, was_given
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated."""
+
+    module: TaughtModule
+    vocabulary: Mapping[str, Sequence[str]]  # attribute -> names of its values, in the order of the scores
+    extra: dict[str, Any] = field(default_factory=dict)  # of metrics.json
+    prepare: Callable[[Batch], Batch] = on_device  # a loader's batch as the network takes it
 
 
 def evaluate(config: DictConfig) -> float:
-    """Evaluate ``checkpoint`` on the configured benchmark.
+    """Evaluate ``checkpoint``, or ``model_file``, on the configured benchmark.
 
-    The model, its image size, its guides and its distance are the checkpoint's own; ``model=`` on the command
-    line is compared with it, ``data.image_size=`` and ``evaluation.distance=`` overrule it.
+    The model, its image size, its guides and its distance are the checkpoint's or the file's own; ``model=``
+    on the command line is compared with it, ``data.image_size=`` and ``evaluation.distance=`` overrule it.
+    With both, the file is what is evaluated, and its figures are compared with the checkpoint's.
 
     Returns:
         mAP, or PCK of keypoints, a fraction.
     """
-    if config.checkpoint is None:
-        raise ValueError("task=evaluate needs checkpoint=PATH, for example outputs/.../checkpoints/best.ckpt")
-    folder = Path(config.paths.output)
-    checkpoint = read_checkpoint(Path(config.checkpoint))
-    network = checkpoint["reid"]["model"].get("network", {})
-    for switch in ("heatmap", "segment", "keypoints"):
-        if not was_given(f"data.{switch}"):
-            OmegaConf.update(config, f"data.{switch}", network.get(switch, False))
-    check_model(checkpoint, config)
-    module = trained_module(checkpoint, config)
-    for key, name in (("data.image_size", "image_size"), ("evaluation.distance", "distance")):
-        if not was_given(key):
-            OmegaConf.update(config, key, checkpoint["reid"][name])
+    if config.checkpoint is None and config.model_file is None:
+        raise ValueError(
+            "task=evaluate needs checkpoint=PATH, for example outputs/.../checkpoints/best.ckpt, or"
+            " model_file=PATH of an exported file"
+        )
+    subject = of_checkpoint(config) if config.model_file is None else of_file(config)
+    reference = of_checkpoint(config) if config.model_file and config.checkpoint else None
     benchmarks = [build_datamodule(config), *build_others(config)]
-    check_channels(module, benchmarks[0])
+    for each in (subject, reference):
+        if each is not None:
+            check_channels(each.module, benchmarks[0])
     scorer = build_scorer(config)
     check_each(benchmarks[1:], scorer)
     trainer = build_trainer(config, [scorer])
     if trainer.is_global_zero:
+        folder = Path(config.paths.output)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    vocabulary = checkpoint["reid"].get("attributes", {})
-    results = evaluate_each(benchmarks, module, trainer, scorer, vocabulary=vocabulary)
+    beside = None
+    if reference is not None:
+        beside = figures_of(evaluate_subject(reference, benchmarks, trainer, scorer), config)
+    results = evaluate_subject(subject, benchmarks, trainer, scorer)
     if trainer.is_global_zero:
-        leave_results(config, results, trainer, extra={"checkpoint": str(config.checkpoint)})
+        leave(config, results, trainer, extra=subject.extra, beside=beside)
     return scorer.score(results[0][1])
+
+
+def of_checkpoint(config: DictConfig) -> Subject:
+    """The checkpoint; what it knows of its input is set in the configuration, unless the user did."""
+    checkpoint = read_checkpoint(Path(config.checkpoint))
+    description = checkpoint["reid"]
+    follow(config, description, description["model"].get("network", {}))
+    check_model(description["model"], config, source=f"checkpoint={config.checkpoint}")
+    return Subject(
+        module=trained_module(checkpoint, config),
+        vocabulary=description.get("attributes", {}),
+        extra={"checkpoint": str(config.checkpoint)},
+    )
+
+
+def of_file(config: DictConfig) -> Subject:
+    """The exported file; what it knows of its input is set in the configuration, unless the user did."""
+    path = Path(config.model_file)
+    card = card_of(config, path)
+    description = card.description
+    follow(config, description, {name: getattr(card, name) for name in GUIDES})
+    check_model(description["model"], config, source=f"model_file={path}")
+    if not was_given("trainer.precision"):
+        config.trainer.precision = "32-true"  # of a checkpoint that it is compared with
+    runtime = open_runtime(path, card=card, device=device_of(config), threads=config.device.threads)
+    return Subject(
+        module=runtime_module(runtime),
+        vocabulary=card.attributes,
+        extra={"model_file": str(path), "runtime": runtime.name},
+        prepare=card.prepare,
+    )
+
+
+def evaluate_subject(
+    subject: Subject, benchmarks: Sequence[PictureDataModule], trainer: pl.Trainer, scorer: Scorer
+) -> Results:
+    """What one subject finds in each benchmark."""
+    for datamodule in benchmarks:
+        if isinstance(datamodule, ReIDDataModule):
+            datamodule.prepare = subject.prepare
+    return evaluate_each(benchmarks, subject.module, trainer, scorer, vocabulary=subject.vocabulary)
 
 
 def evaluate_each(
@@ -93,27 +148,50 @@ def check_each(others: Sequence[PictureDataModule], scorer: Scorer) -> None:
         scorer.check(datamodule.benchmark)
 
 
-def was_given(key: str) -> bool:
-    """Whether the command line sets ``key``."""
-    return any(
-        override.lstrip("+~").partition("=")[0] == key for override in HydraConfig.get().overrides.task
-    )
+def figures_of(results: Results, config: DictConfig) -> dict[str, float]:
+    """The figures of the first benchmark by the distance that decides."""
+    found: Any = results[0][1]
+    metrics: dict[str, float] = found.metrics[config.evaluation.distance]
+    return metrics
 
 
-def check_model(checkpoint: dict[str, Any], config: DictConfig) -> None:
-    """Refuse a model named on the command line that is not the checkpoint's.
+def leave(
+    config: DictConfig,
+    results: Results,
+    trainer: pl.Trainer,
+    *,
+    extra: Mapping[str, Any],
+    beside: Mapping[str, float] | None = None,
+) -> None:
+    """Write and show what was found, and evaluation.json as the seeds' scripts write it.
 
-    Raises:
-        ValueError: with what differs.
+    Args:
+        beside: figures of the checkpoint that a file was made from.
     """
-    saved = checkpoint["reid"]["model"]
-    if not was_given("model"):
-        return
-    # what there is to classify is the training set's affair
-    own = ("model.network.num_identities", "model.network.attributes", *(f"model.{key}" for key in READING))
-    lines = [line for line in difference(saved, model_section(config)) if not line.startswith(own)]
-    if lines:
-        raise ValueError(
-            f"checkpoint={config.checkpoint} is of another model: {saved.get('name')}, not"
-            f" {config.model.name} ({'; '.join(lines[:4])}); leave model= out, the checkpoint knows its own"
+    rows: dict[str, Mapping[str, Any]] = {}
+    if beside is not None:
+        ours = figures_of(results, config)
+        apart = {key: ours[key] - value for key, value in beside.items() if key in ours}
+        extra = {**extra, "checkpoint": str(config.checkpoint), "checkpoint_figures": dict(beside)}
+        extra |= {"difference": apart}
+        rows["the checkpoint"] = beside
+    leave_results(config, results, trainer, extra=extra, rows=rows)
+    if beside is not None:
+        key = max(apart, key=lambda each: abs(apart[each]))
+        sys.stdout.write(
+            f"file less checkpoint: mAP {apart['mAP']:+.2g}, largest difference {apart[key]:+.2g} ({key})\n"
         )
+    if isinstance(results[0][1], Retrieval):
+        write_statistics(results[0][1], config.evaluation.distance, Path(config.paths.output))
+
+
+def write_statistics(found: Retrieval, distance: str, folder: Path) -> None:
+    """evaluation.json: rank-1 and mAP in the form of ModelZoo's post-processing scripts, as strings."""
+    values = {"R1": cmc(found.rankings[distance], 1)[0].item(), "mAP": found.metrics[distance]["mAP"]}
+    write_json(
+        {
+            "title": "Overall statistical evaluation",
+            "value": [{"key": key, "value": str(value)} for key, value in values.items()],
+        },
+        folder / "evaluation.json",
+    )

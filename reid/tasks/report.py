@@ -39,9 +39,18 @@ Results = Sequence[tuple[PictureDataModule, Any]]  # of the configured benchmark
 
 
 def leave_results(
-    config: DictConfig, results: Results, trainer: pl.Trainer, *, extra: Mapping[str, Any]
+    config: DictConfig,
+    results: Results,
+    trainer: pl.Trainer,
+    *,
+    extra: Mapping[str, Any],
+    rows: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Write metrics.json and plots/, show the table, and hand both to the loggers.
+
+    Args:
+        extra: of metrics.json, beside the figures.
+        rows: of the table, below those of the results: name -> figure -> fraction.
 
     Returns:
         The content of metrics.json.
@@ -50,13 +59,13 @@ def leave_results(
     make = pose_page if isinstance(results[0][1], Poses) else retrieval_page
     page = make(config, results, extra=extra)
     write_json(page.figures, folder / "metrics.json")
-    rows = dict(page.rows)
+    shown = {**page.rows, **(rows or {})}
     if config.published is not None:
         published = OmegaConf.to_container(config.published)
         assert isinstance(published, dict)
         known = {str(key): value for key, value in published.items() if value is not None}
-        rows[f"published ({known.pop('source')})"] = known
-    sys.stdout.write(f"{table(rows)}\n{footnote(page, folder)}\n")
+        shown[f"published ({known.pop('source')})"] = known
+    sys.stdout.write(f"{table(shown)}\n{footnote(page, folder)}\n")
     figures = page.figures
     numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
     for logger in trainer.loggers:
