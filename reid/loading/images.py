@@ -131,21 +131,25 @@ class ImageSet(Dataset[Batch]):
     def __getitems__(self, draw: Draw) -> Batch:
         if get_worker_info() is not None:
             cv2.setNumThreads(0)  # its thread pool does not survive a fork; a process a core is enough
-        rows, images = torch.tensor(draw.rows), map(self.image, draw.rows)
+        images = map(self.image, draw.rows)
         seen: dict[str, Any] = (
-            {"image": torch.from_numpy(self.pipeline(images, len(rows), seed=draw.seed))}
+            {"image": torch.from_numpy(self.pipeline(images, len(draw.rows), seed=draw.seed))}
             if self.keypoints is None and self.guides is None
             else self._with_places(images, draw)
         )
-        batch: Batch = {
-            **seen,  # type: ignore[typeddict-item]
+        batch: Batch = {**seen, **self.labels(draw.rows)}  # type: ignore[typeddict-item]
+        return batch
+
+    def labels(self, chosen: Sequence[int]) -> dict[str, Any]:
+        """What is known of these rows without opening their images."""
+        rows = torch.tensor(chosen)
+        return {
             "identity": self.identity[rows],
             "camera": self.camera[rows],
             "index": rows,
             "is_query": self.is_query[rows],
             "attributes": {name: values[rows] for name, values in self.attributes.items()},
         }
-        return batch
 
     def _with_places(self, images: Iterable[Pixels], draw: Draw) -> dict[str, Tensor]:
         """Images, and the keypoints and guides that moved with them."""
