@@ -5,11 +5,11 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 
-from reid.plots.style import AMBER, BLUE, ROSE, SOFT, STYLE, TEAL, VIOLET, write_png
+from reid.plots.style import AMBER, BLUE, GREEN, ROSE, SOFT, STYLE, TEAL, VIOLET, write_png
 
-COLOURS = (AMBER, TEAL, VIOLET, ROSE, SOFT)
+COLOURS = (AMBER, TEAL, VIOLET, ROSE, SOFT, GREEN)
 
 
 @rc_context(STYLE)
@@ -27,7 +27,7 @@ def plot_speeds(
     """
     if not ours:
         raise ValueError("no batch size was measured: give at least one")
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.8 + 0.2 * len(published)), layout="constrained")
     ax = figure.subplots()
     for k, (name, speeds) in enumerate(published.items()):
         style = {"color": COLOURS[k % len(COLOURS)], "linewidth": 1.2, "markersize": 4}
@@ -37,11 +37,12 @@ def plot_speeds(
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(FixedLocator(sizes))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("images at once")
     ax.set_title("images a second" + ("; dashed: published, on other machines" if published else ""))
-    figure.legend(loc="outside lower center", ncols=2)
+    figure.legend(loc="outside lower center", ncols=1)
     figure.suptitle(title, x=0.02, ha="left")
     return write_png(figure, path)
