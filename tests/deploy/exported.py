@@ -26,6 +26,19 @@ def varied(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
+def shallow(network: nn.Module, *, channels: int, width: int) -> nn.Module:
+    """With one layer for a trunk, which exports in a tenth of the time; its heads are its own."""
+    network.base = nn.Sequential(
+        nn.Conv2d(channels, width, 7, stride=16, padding=3, bias=False), nn.BatchNorm2d(width)
+    )
+    return network
+
+
+def shallow_multitask(**switches: bool) -> nn.Module:
+    network = MAKERS["multitask"](**switches)
+    return shallow(network, channels=network.in_channels, width=1024)
+
+
 MAKERS: dict[str, Callable[..., nn.Module]] = {
     "osnet_x0_25": lambda: OSNet(5, channels=NARROW),
     "osnet_x0_5": lambda: OSNet(5, channels=(32, 128, 192, 256)),
@@ -34,8 +47,9 @@ MAKERS: dict[str, Callable[..., nn.Module]] = {
     "osnet_ibn": lambda: OSNet(5, channels=NARROW, instance_norm=True),
     "osnet_ain": lambda: OSNetAIN(5, channels=NARROW),
     "aligned_reid": lambda: AlignedReID(5),
-    "aligned_reid_learnt": lambda: AlignedReID(5, learnt_test_branch=True),
+    "aligned_reid_learnt": lambda: shallow(AlignedReID(5, learnt_test_branch=True), channels=3, width=2048),
     "multitask": lambda **switches: MultiTaskNet(5, attributes={"color": 4, "type": 3}, **switches),
+    "multitask_shallow": shallow_multitask,
 }
 
 
@@ -48,7 +62,7 @@ def made(name: str, **switches: bool) -> tuple[nn.Module, Card]:
         "data": "market1501",
         "identities": [2, 7, 10, 11, 12],
         "attributes": {"color": ["yellow", "red", "blue", "gray"], "type": ["sedan", "van", "bus"]}
-        if name == "multitask"
+        if name.startswith("multitask")
         else {},
     }
     return network, describe_file(description, network, source="best.ckpt")
