@@ -7,10 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import torch
 from torch.utils.data import DistributedSampler
 
 from reid.contracts import Batch
 from reid.datamodules.pictures import PictureDataModule
+from reid.datamodules.predicted import PoseFinder
 from reid.datasets.combine import train_on_all, with_vocabulary
 from reid.datasets.records import PARTS, Benchmark, Record
 from reid.datasets.verify import verify_counts
@@ -59,7 +61,8 @@ class ReIDDataModule(PictureDataModule):
         segment: stack 13 masks of faces behind them.
         keypoints: give the 36 keypoints too.
         guides: where heatmaps and segments come from: "keypoints" draws them, "files" are PAMTRI's JPEGs,
-            "pack" what ``task=pack`` made.
+            "pack" what ``task=pack`` made, "pose" what the ``finder`` finds, keypoints too.
+        pose_checkpoint: the file that the finder is of.
         segment_confidence: a segment is shown if all its corners are as sure as that; 0 shows all.
         flip_swap: a mirrored vehicle's left is its right; PAMTRI's loaders do not know.
         heatmap_frame: "square" for files that show a square around the image, as PAMTRI's do.
@@ -88,7 +91,8 @@ class ReIDDataModule(PictureDataModule):
         heatmap: bool = False,
         segment: bool = False,
         keypoints: bool = False,
-        guides: Literal["keypoints", "files", "pack"] = "keypoints",
+        guides: Literal["keypoints", "files", "pack", "pose"] = "keypoints",
+        pose_checkpoint: str | None = None,
         segment_confidence: float = 0.5,
         flip_swap: bool = True,
         heatmap_frame: Literal["image", "square"] = "image",
@@ -111,17 +115,17 @@ class ReIDDataModule(PictureDataModule):
             ("heatmap", heatmap, (True, False)),
             ("segment", segment, (True, False)),
             ("keypoints", keypoints, (True, False)),
-            ("guides", guides, tuple(SOURCES)),
+            ("guides", guides, (*SOURCES, "pose")),
             ("flip_swap", flip_swap, (True, False)),
             ("heatmap_frame", heatmap_frame, ("image", "square")),
         ):
             if value not in allowed:
                 words = " or ".join(str(each).lower() for each in allowed)
                 raise ValueError(f"data.{key}={value!r}: use {words}")
-        if heatmap_frame == "square" and guides == "keypoints":
+        if heatmap_frame == "square" and guides in ("keypoints", "pose"):
             raise ValueError(
                 "data.heatmap_frame=square is for published files and packs (data.guides=files or pack):"
-                " heatmaps drawn from keypoints are in the image's frame"
+                f" heatmaps of data.guides={guides} are in the image's frame"
             )
         if not isinstance(images_per_identity, int) or images_per_identity < 1:
             raise ValueError(
@@ -146,6 +150,8 @@ class ReIDDataModule(PictureDataModule):
         self.segment = segment
         self.keypoints = keypoints
         self.guides = guides
+        self.pose_checkpoint = pose_checkpoint
+        self.finder: PoseFinder | None = None  # of guides="pose"; whoever builds networks sets it
         self.segment_confidence = segment_confidence
         self.flip_swap = flip_swap
         self.heatmap_frame = heatmap_frame
@@ -214,26 +220,35 @@ class ReIDDataModule(PictureDataModule):
 
     def images(self, records: Sequence[Record], stage: str, *, queries: int = 0) -> ImageSet:
         """Records as the stage's transforms show them, with the keypoints and guides that are on."""
+        records, guides = self.guided(records)
         return ImageSet(
             records,
             Pipeline(self.transforms[stage], size=self.image_size),
             queries=queries,
             cache=self.cache,
             keypoints=self.keypoints,
-            guides=self.guides_of(records),
+            guides=guides,
             flip_swap=self.flip_swap,
         )
 
-    def guides_of(self, records: Sequence[Record]) -> Guides | None:
-        """The source of the guides that are on."""
-        if not (self.heatmap or self.segment):
-            return None
-        guides = SOURCES[self.guides](
-            records, heatmap=self.heatmap, segment=self.segment, confidence=self.segment_confidence
-        )
+    def guided(self, records: Sequence[Record]) -> tuple[Sequence[Record], Guides | None]:
+        """The records, with keypoints if these are to be found, and the source of the guides that are on.
+
+        Raises:
+            ValueError: guides are to be found, and there is nothing to find them.
+        """
+        kinds = {"heatmap": self.heatmap, "segment": self.segment}
+        if self.guides == "pose" and any((*kinds.values(), self.keypoints)):
+            if self.finder is None:
+                raise ValueError("data.guides=pose: this data module was built without a finder")
+            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+            return self.finder(records, **kinds, confidence=self.segment_confidence, device=device)
+        if not any(kinds.values()):
+            return records, None
+        guides = SOURCES[self.guides](records, **kinds, confidence=self.segment_confidence)
         if self.heatmap and self.heatmap_frame == "square":
-            return UnsquaredGuides(guides)
-        return guides
+            guides = UnsquaredGuides(guides)
+        return records, guides
 
     def train_sampler(self, **place: int) -> DistributedSampler[int]:
         if self.sampler == "random":

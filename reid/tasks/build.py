@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from hydra import compose
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -20,6 +21,7 @@ from torch import nn
 from reid.callbacks import BindCores, EndTogether, Progress, Scorer
 from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
 from reid.datamodules import PictureDataModule, ReIDDataModule, VeRiPoseDataModule
+from reid.datamodules.predicted import PoseFinder
 from reid.deploy import RuntimeNetwork
 from reid.modules import PoseModule, TaughtModule
 from reid.npu import register as register_npu
@@ -63,7 +65,46 @@ def build_datamodule(config: DictConfig) -> PictureDataModule:
         section["num_identities"] = None  # the published number is of the training list alone
     if "of" in section:
         section["of"] = [other_section(config, each) for each in section["of"]]
-    return made(section)
+    return with_finder(made(section), config)
+
+
+def with_finder(datamodule: PictureDataModule, config: DictConfig) -> PictureDataModule:
+    """The data module, with the network that finds its guides, if they are found by one.
+
+    Raises:
+        ValueError: no checkpoint, or one of another network.
+    """
+    if isinstance(datamodule, ReIDDataModule) and datamodule.guides == "pose":
+        path = datamodule.pose_checkpoint
+        if path is None:
+            raise ValueError(
+                "data.guides=pose needs data.pose_checkpoint=PATH of a PoseEstNet: train one with model=pose"
+                " data=veri_pose, or model=pose data=vehicles_pose"
+            )
+        datamodule.finder = pose_finder(config, Path(path), said="data.pose_checkpoint")
+    return datamodule
+
+
+def pose_finder(config: DictConfig, path: Path, *, said: str) -> PoseFinder:
+    """The PoseEstNet of a checkpoint of ours, frozen.
+
+    Args:
+        said: the option that names the checkpoint.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is of another network.
+    """
+    checkpoint = read_checkpoint(path)
+    with torch.random.fork_rng(devices=()):  # the network to be trained starts as it would without this one
+        module = trained_module(checkpoint, config)
+    if not isinstance(module, PoseModule):
+        raise ValueError(
+            f"{said}={path} is of {checkpoint['reid']['model'].get('name')}, which finds no keypoints: train"
+            " one with model=pose"
+        )
+    height, width = checkpoint["reid"]["image_size"]
+    return PoseFinder(module.eval().requires_grad_(False), (int(height), int(width)))
 
 
 def is_posed(section: Mapping[str, Any]) -> bool:
@@ -112,7 +153,7 @@ def build_others(config: DictConfig) -> list[PictureDataModule]:
                 f"evaluate_on={list(config.evaluate_on)}: {name} and {config.data.name} ask for different"
                 " things, identities and keypoints"
             )
-        others.append(made(section))
+        others.append(with_finder(made(section), config))
         others[-1].prepare_data()
         others[-1].setup()
     return others

@@ -24,8 +24,11 @@ def pack(config: DictConfig) -> None:
         ValueError: nothing to pack from, or a benchmark without guides.
     """
     source, options = config.data.guides, config.task
-    if source == "pack":
-        raise ValueError("data.guides=pack: task=pack writes packs from data.guides=files or keypoints")
+    if source not in SOURCES or source == "pack":
+        raise ValueError(
+            f"data.guides={source}: task=pack writes packs from data.guides=files or keypoints, task=guides"
+            " those of a PoseEstNet"
+        )
     datamodule = build_datamodule(config)
     datamodule.prepare_data()
     datamodule.setup()

@@ -1,6 +1,7 @@
 """Guides from files and from keypoints: what is drawn, in which order, what is hidden, what is refused."""
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from reid.datasets import Record
 from reid.datasets.keypoints import MIRRORED_KEYPOINTS, SEGMENTS
-from reid.loading.guides import DrawnGuides, FileGuides, mirrored_channels, write_guide_files
+from reid.loading.guides import DrawnGuides, FileGuides, HeldGuides, mirrored_channels, write_guide_files
 from reid.loading.guides import files as files_module
 from reid.loading.guides.jpeg import decode_plane, decode_together
 from reid.loading.guides.source import seen_segments
@@ -429,3 +430,22 @@ def test_sources_travel_to_workers(written: list[Record], sizes: NDArray[np.int6
         guides = source(written, heatmap=True, segment=True)
         copy = pickle.loads(pickle.dumps(guides))
         np.testing.assert_array_equal(copy([2, 6], sizes[[2, 6]]), guides([2, 6], sizes[[2, 6]]))
+
+
+def test_held_planes_are_those_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reid.loading.guides.held.PAGE", 40)  # a batch and a part
+    whole = np.random.default_rng(0).integers(0, 256, (97, 13, 64, 64), np.uint8)
+    whole[::2] = 0
+    asked: list[int] = []
+
+    def planes(rows: Sequence[int]) -> NDArray[np.uint8]:
+        asked.extend(rows)
+        return whole[list(rows)]
+
+    held = HeldGuides(len(whole), planes, channels=13)
+    assert asked == list(range(97))
+    assert held.nbytes < whole.nbytes
+    rows = [96, 0, 39, 40, 41, 79, 80, 5, 5]
+    assert np.array_equal(held(rows, np.ones((len(rows), 2))), whole[rows])
+    again = pickle.loads(pickle.dumps(held))  # to a spawned worker
+    assert np.array_equal(again(rows, np.ones((len(rows), 2))), whole[rows])

@@ -1,20 +1,27 @@
 """Guides that a network finds: frames beside known places, packs and files, and what is refused."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
+from reid.checkpoint import read_checkpoint, write_checkpoint
+from reid.datamodules import ReIDDataModule
+from reid.datamodules.predicted import PredictedGuides
 from reid.datasets.records import Record
 from reid.loading.guides import PackedGuides
 from reid.loading.pose import Change, crop_matrix
+from reid.loading.sampler import Draw
 from reid.loading.targets import draw_targets
 from reid.losses import KeypointLoss
 from reid.modules import PoseModule
-from reid.tasks.guides import PredictedGuides
-from tests.tasks.conftest import Outcome, Program
+from reid.tasks.build import build_datamodule
+from tests.tasks.conftest import ROOT, Outcome, Program
 
 DRAWING = "data.drawing={train_identities: 8, test_identities: 2, passes: 2, shots: 2}"
 POSE = [
@@ -30,6 +37,9 @@ POSE = [
     "device.reuse_memory=false",
     "check=none",
 ]
+
+GUIDED = ["model=multitask", "data=vehicles", DRAWING]
+GUIDED += ["data.heatmap=true", "data.segment=true", "data.keypoints=true"]
 
 
 class Known(nn.Module):
@@ -149,6 +159,94 @@ def test_files_in_the_published_layout(program: Program, checkpoint: Path, data:
     again = guided(program, checkpoint, "task.format=files", "task.splits=[query]")  # all files are there
     assert again.status == 0, again.err
     assert (folder / "pose_query.csv").read_text() == before
+
+
+@pytest.fixture(scope="module")
+def scattered(checkpoint: Path) -> Path:
+    """The same, with another last layer, which finds keypoints all over a picture: its faces are seen."""
+    whole = read_checkpoint(checkpoint)
+    weight = whole["state_dict"]["network.final_layer.weight"]
+    weight.copy_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+    whole["state_dict"]["network.final_layer.bias"].fill_(0.5)
+    path = checkpoint.with_name("scattered.ckpt")
+    write_checkpoint(whole, path)
+    return path
+
+
+@pytest.fixture
+def release(data: Path) -> Iterator[Path]:
+    """The benchmark as VeRi's authors publish it, without keypoints."""
+    folder = benchmark(data)
+    kept = {part: (folder / f"label_{part}.csv").read_text() for part in ("train", "query", "test")}
+    for part in kept:
+        (folder / f"label_{part}.csv").unlink()
+    yield folder
+    for part, text in kept.items():
+        (folder / f"label_{part}.csv").write_text(text)
+
+
+def batch_of(data: Path, stage: str, *words: str) -> dict[str, Any]:
+    """All training images, as a stage shows them."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(
+            "config",
+            ["paths.output=outputs/test", f"paths.data={data}", *GUIDED, *words],
+        )
+        datamodule = build_datamodule(config)
+    datamodule.setup()
+    assert isinstance(datamodule, ReIDDataModule)
+    images = datamodule.images(datamodule.train_records, stage)
+    return dict(images.__getitems__(Draw(list(range(len(images))), seed=3)))
+
+
+def test_guides_found_on_the_fly_are_those_of_the_task(
+    program: Program, scattered: Path, data: Path, release: Path
+) -> None:
+    outcome = guided(program, scattered, "task.labels=true", "task.compression=lzf")
+    assert outcome.status == 0, outcome.err
+    table = np.loadtxt(release / "label_train.csv", delimiter=",", usecols=range(4, 112), dtype=np.float32)
+    gate = f"data.segment_confidence={np.quantile(table[:, 2::3], 0.1) + 5e-4:.4f}"  # between two decimals
+    found = f"data.pose_checkpoint={scattered}"
+    for stage in ("train", "evaluate"):  # in training some are mirrored, and moved
+        kept = batch_of(data, stage, "data.guides=pack", gate)
+        ours = batch_of(data, stage, "data.guides=pose", found, "data.labels=xml", gate)
+        assert kept.keys() == ours.keys()
+        assert 0.05 < kept["guides"][:, 36:].any((2, 3)).float().mean() < 0.9
+        assert kept["guides"][:, :36].any()
+        for name in ("image", "guides", "geometry"):
+            assert torch.equal(kept[name], ours[name]), name
+        assert torch.allclose(kept["keypoints"], ours["keypoints"], rtol=0, atol=1e-3)  # a csv has 3 decimals
+    short = [*GUIDED, gate, "data.image_size=[32,32]", "data.batch_size=8", "check=none"]
+    short += ["trainer.max_epochs=1", "trainer.precision=32-true", "device.reuse_memory=false"]
+    stored = program.inside(*short, "data.guides=pack", small=False)
+    direct = program.inside(*short, "data.guides=pose", found, "data.labels=xml", small=False)
+    assert (stored.status, direct.status) == (0, 0), stored.err + direct.err
+    key = "train/loss"
+    assert float(direct.table()[0][key]) == pytest.approx(float(stored.table()[0][key]), rel=1e-3)
+    assert direct.metrics()["mAP"] == pytest.approx(stored.metrics()["mAP"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "data.guides=pose needs data.pose_checkpoint=PATH of a PoseEstNet"),
+        (["data.pose_checkpoint=nowhere.ckpt"], "nowhere.ckpt"),
+        (["data.pose_checkpoint={trained}"], "is of osnet_x0_25, which finds no keypoints"),
+        (["data.pose_checkpoint={pose}", "data.heatmap_frame=square"], "heatmaps of data.guides=pose are in"),
+        (["data.pose_checkpoint={pose}", "task=pack"], "task=guides those of a PoseEstNet"),
+    ],
+)
+def test_mistakes_on_the_fly(
+    program: Program, trained: Outcome, checkpoint: Path, words: list[str], message: str
+) -> None:
+    best = trained.folder / "checkpoints" / "best.ckpt"
+    outcome = program.inside(
+        *("model=multitask", "data=vehicles", DRAWING, "data.heatmap=true", "data.guides=pose"),
+        *(word.format(trained=best, pose=checkpoint) for word in words),
+        small=False,
+    )
+    assert outcome.status == 1
+    assert message in outcome.err
 
 
 def test_labels_for_a_release_without_pamtris(program: Program, checkpoint: Path, data: Path) -> None:

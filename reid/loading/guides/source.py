@@ -125,6 +125,11 @@ def hide(segments: Pixels, seen: NDArray[np.bool_]) -> None:
         segments[~seen] = 0
 
 
+def hide_unsure(planes: Pixels, records: Sequence[Record], *, confidence: float) -> None:
+    """Blacken, in place, the segments of (n, channels, 64, 64) that are not seen in the n records."""
+    hide(planes[:, -len(CORNERS) :], seen_segments(records, confidence=confidence))
+
+
 def check_planes(planes: Pixels, shape: tuple[int, int]) -> None:
     """Raise ``ValueError`` for planes that are not (pictures, channels, 64, 64)."""
     right = (*shape, SIDE, SIDE)
