@@ -1,7 +1,7 @@
 """The loaders that all data modules share: training batches drawn anew, evaluation in the list's order."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from reid.datasets.records import Record
 from reid.loading import DrawBatchSampler, EvaluationBatchSampler, RandomSampler
+from reid.loading.device import on_device
 
 
 class PictureDataModule(pl.LightningDataModule):
@@ -58,6 +59,7 @@ class PictureDataModule(pl.LightningDataModule):
         self.evaluation_batch_size = evaluation_batch_size
         self.num_workers = num_workers
         self.seed = seed
+        self.prepare: Callable[[Any], Any] = on_device  # exported files may want another form
 
     def setup(self, stage: str | None = None) -> None:
         """Read the lists, if they are not yet."""

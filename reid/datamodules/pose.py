@@ -120,7 +120,7 @@ class VeRiPoseDataModule(PictureDataModule):
         """uint8 images to (B, 3, H, W) float32, normalised; in training with the heat maps to be drawn."""
         trainer = self.trainer
         if trainer is not None and not trainer.training:
-            return {**batch, "image": normalize(batch["image"])}
+            return {**batch, "image": self.prepare({"image": batch["image"]})["image"]}
         return self.with_targets(batch)
 
     def with_targets(self, batch: PoseBatch) -> PoseBatch:

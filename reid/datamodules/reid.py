@@ -23,7 +23,6 @@ from reid.loading import (
     relabel,
     usable,
 )
-from reid.loading.device import on_device
 from reid.loading.guides import DrawnGuides, FileGuides, Guides, PackedGuides
 from reid.loading.guides.frame import UnsquaredGuides
 
@@ -156,7 +155,6 @@ class ReIDDataModule(PictureDataModule):
         self.flip_swap = flip_swap
         self.heatmap_frame = heatmap_frame
         self.benchmark: Benchmark | None = None
-        self.prepare: Callable[[Batch], Batch] = on_device  # exported files may want another form
 
     def read(self) -> Benchmark:
         """The benchmark's three lists, from the disk."""
@@ -273,4 +271,5 @@ class ReIDDataModule(PictureDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 images and their guides to (B, C, H, W) float32, normalised."""
-        return self.prepare(batch)
+        prepared: Batch = self.prepare(batch)
+        return prepared

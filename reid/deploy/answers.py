@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from reid.contracts import Features
 from reid.deploy.card import normalized
-from reid.networks import AlignedReID, MultiTaskNet
+from reid.networks import AlignedReID, MultiTaskNet, PoseEstNet
 from reid.networks.multitask import KEYPOINTS
 
 
@@ -17,14 +17,14 @@ class Interface:
     """The names that a network goes by outside."""
 
     inputs: tuple[str, ...]  # the images first
-    outputs: Mapping[str, str]  # name -> what it is: embedding, stripes, logits or attributes.<name>
+    outputs: Mapping[str, str]  # name -> what it is, as in `Card.outputs`
 
 
 def interface_of(network: nn.Module) -> Interface:
     """Published names: OSNet's ``image`` -> ``feature``, PAMTRI's ``input`` -> ``output1..4``.
 
     MultiTaskNet answers, as PAMTRI's export does, identity, colour, type, feature; without attributes
-    identity and feature.
+    identity and feature. Of PoseEstNet no file was published.
     """
     if isinstance(network, MultiTaskNet):
         roles = ["logits", *(f"attributes.{name}" for name in sorted(network.attributes)), "embedding"]
@@ -32,6 +32,8 @@ def interface_of(network: nn.Module) -> Interface:
         return Interface(("input", "keypoints") if network.keypoints else ("input",), outputs)
     if isinstance(network, AlignedReID):
         return Interface(("image",), {"global_feature": "embedding", "local_feature": "stripes"})
+    if isinstance(network, PoseEstNet):
+        return Interface(("image",), {"heatmaps": "heatmaps"})
     return Interface(("image",), {"feature": "embedding"})
 
 
@@ -68,8 +70,10 @@ class Answers(nn.Module):
         points = tuple(each.reshape(-1, KEYPOINTS // 3, 3) for each in more)  # x0, y0, c0, x1 ...
         if self.half_inside:
             image, points = image.half(), tuple(each.half() for each in points)
-        features: Features = self.network(image, *points)
-        return tuple(self.role(name, features).float() for name in self.roles)
+        said: Features | Tensor = self.network(image, *points)
+        if isinstance(said, Tensor):  # heat maps
+            return (said.float(),)
+        return tuple(self.role(name, said).float() for name in self.roles)
 
     def role(self, name: str, features: Features) -> Tensor:
         """The part of the features that an output is."""

@@ -15,7 +15,7 @@ from reid.loading.device import MEAN, STD, lay_over
 
 FORMAT = 1
 KEY = "reid"  # of ONNX's metadata_props and, with .json, of TorchScript's extra files
-ROLES = ("embedding", "stripes", "logits")  # what an output is; or "attributes." and a name
+ROLES = ("embedding", "stripes", "logits", "heatmaps")  # what an output is; or "attributes." and a name
 
 
 @dataclass(frozen=True)

@@ -259,14 +259,14 @@ def in_batches(runtime: Runtime, inputs: Sequence[Array]) -> list[Array]:
 
 
 class RuntimeNetwork(nn.Module):
-    """A runtime in a network's place: images, as its card wants them, to features on the images' device."""
+    """A runtime in a network's place: images, as its card wants them, to what it says, on their device."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__()
         self.runtime = runtime
         self.keypoints = runtime.card.keypoints  # modules ask their network what it sees
 
-    def forward(self, image: Tensor, *more: Tensor) -> Features:
+    def forward(self, image: Tensor, *more: Tensor) -> Features | Tensor:
         """(B, ...) images as `Card.prepare` leaves them and, for some files, (B, 36, 3) keypoints."""
         card = self.runtime.card
         given = [image if card.embedded else image.float(), *(each.flatten(1).float() for each in more)]
@@ -275,4 +275,6 @@ class RuntimeNetwork(nn.Module):
             name: torch.from_numpy(np.asarray(value)).to(image.device)
             for name, value in zip(card.outputs, arrays, strict=True)
         }
+        if "heatmaps" in card.outputs.values():
+            return outputs["heatmaps"]
         return features_from(outputs, card.outputs)

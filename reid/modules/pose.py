@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from reid.contracts import PoseBatch
@@ -44,11 +45,14 @@ class PoseModule(TaughtModule):
         self.flip_shift = flip_shift
 
     def heatmaps(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 36, H / 4, W / 4) float32, as they are read: with those of mirror images."""
+        """(B, 3, H, W) -> (B, 36, H / 4, W / 4) float32, as they are read: with those of mirror images.
+
+        Exported files that normalise take (B, H, W, 3) uint8.
+        """
         drawn: Tensor = self(image).float()
         if not self.flip_test:
             return drawn
-        mirrored = self(image.flip(3)).float()
+        mirrored = self(image.flip(2 if image.dtype == torch.uint8 else 3)).float()
         return with_mirrored(drawn, mirrored, pairs=MIRRORED_KEYPOINTS, shift=self.flip_shift)
 
     def keypoints(self, heatmaps: Tensor, geometry: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from reid.callbacks import Retrieval, Scorer
 from reid.checkpoint import read_checkpoint
 from reid.contracts import Batch
-from reid.datamodules import PictureDataModule, ReIDDataModule
+from reid.datamodules import PictureDataModule
 from reid.deploy import open_runtime
 from reid.evaluation import cmc
 from reid.loading.device import on_device
@@ -112,8 +112,7 @@ def evaluate_subject(
 ) -> Results:
     """What one subject finds in each benchmark."""
     for datamodule in benchmarks:
-        if isinstance(datamodule, ReIDDataModule):
-            datamodule.prepare = subject.prepare
+        datamodule.prepare = subject.prepare
     return evaluate_each(benchmarks, subject.module, trainer, scorer, vocabulary=subject.vocabulary)
 
 
@@ -149,10 +148,10 @@ def check_each(others: Sequence[PictureDataModule], scorer: Scorer) -> None:
 
 
 def figures_of(results: Results, config: DictConfig) -> dict[str, float]:
-    """The figures of the first benchmark by the distance that decides."""
+    """The figures of the first benchmark, of several distances by that which decides."""
     found: Any = results[0][1]
-    metrics: dict[str, float] = found.metrics[config.evaluation.distance]
-    return metrics
+    metrics: dict[str, float] = found.metrics
+    return metrics[config.evaluation.distance] if isinstance(found, Retrieval) else metrics  # type: ignore[return-value]
 
 
 def leave(
@@ -174,12 +173,15 @@ def leave(
         apart = {key: ours[key] - value for key, value in beside.items() if key in ours}
         extra = {**extra, "checkpoint": str(config.checkpoint), "checkpoint_figures": dict(beside)}
         extra |= {"difference": apart}
-        rows["the checkpoint"] = beside
+        rows["the checkpoint"] = {
+            key: value for key, value in beside.items() if not key.startswith("pck_legacy")
+        }
     leave_results(config, results, trainer, extra=extra, rows=rows)
     if beside is not None:
         key = max(apart, key=lambda each: abs(apart[each]))
+        main = "mAP" if "mAP" in apart else "pck"
         sys.stdout.write(
-            f"file less checkpoint: mAP {apart['mAP']:+.2g}, largest difference {apart[key]:+.2g} ({key})\n"
+            f"file less checkpoint: {main} {apart[main]:+.2g}, largest difference {apart[key]:+.2g} ({key})\n"
         )
     if isinstance(results[0][1], Retrieval):
         write_statistics(results[0][1], config.evaluation.distance, Path(config.paths.output))

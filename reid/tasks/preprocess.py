@@ -37,7 +37,11 @@ def preprocess(config: DictConfig) -> None:
     follow(config, card.description, {name: getattr(card, name) for name in GUIDES})
     datamodule = build_datamodule(config)
     check_kind(type(outline(dict(card.description["model"]))), datamodule)
-    assert isinstance(datamodule, ReIDDataModule)
+    if not isinstance(datamodule, ReIDDataModule):
+        raise ValueError(
+            f"task=preprocess writes query and gallery, and {datamodule.name} has neither: evaluate files of"
+            " model=pose with task=evaluate model_file=PATH"
+        )
     datamodule.prepare_data()
     datamodule.setup()
     assert datamodule.benchmark is not None

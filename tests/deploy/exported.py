@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from reid.deploy.card import Card
-from reid.networks import AlignedReID, MultiTaskNet, OSNet, OSNetAIN
+from reid.networks import AlignedReID, MultiTaskNet, OSNet, OSNetAIN, PoseEstNet
 from reid.tasks.export import describe_file
 
 NARROW = (16, 64, 96, 128)
@@ -48,6 +48,7 @@ MAKERS: dict[str, Callable[..., nn.Module]] = {
     "osnet_ain": lambda: OSNetAIN(5, channels=NARROW),
     "aligned_reid": lambda: AlignedReID(5),
     "aligned_reid_learnt": lambda: shallow(AlignedReID(5, learnt_test_branch=True), channels=3, width=2048),
+    "pose": lambda: PoseEstNet(4, modules=(1, 1, 1)),
     "multitask": lambda **switches: MultiTaskNet(5, attributes={"color": 4, "type": 3}, **switches),
     "multitask_shallow": shallow_multitask,
 }

@@ -39,7 +39,10 @@ def test_onnx_answers_as_pytorch(name: str, tmp_path: Path) -> None:
     assert [each.name for each in session.get_inputs()] == ["image"]
     assert session.get_inputs()[0].shape == ["batch", 3, *SIZE]
     names = ["global_feature", "local_feature"] if "aligned" in name else ["feature"]
+    names = ["heatmaps"] if name == "pose" else names
     assert [each.name for each in session.get_outputs()] == names
+    if name == "pose":
+        assert card.shapes == {"heatmaps": (36, SIZE[0] // 4, SIZE[1] // 4)}
 
 
 @pytest.mark.parametrize(

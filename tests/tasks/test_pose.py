@@ -62,6 +62,25 @@ def test_its_checkpoint_is_evaluated_to_the_same_figures(program: Program, train
     assert {key: ours[key] for key in keys} == pytest.approx({key: theirs[key] for key in keys})
 
 
+@pytest.mark.parametrize("embedded", ["false", "true"])
+def test_an_exported_file_has_the_checkpoints_figures(
+    program: Program, trained_pose: Outcome, embedded: str
+) -> None:
+    best = f"checkpoint={trained_pose.folder / 'checkpoints' / 'best.ckpt'}"
+    words = ["task=export", best, f"task.embed_preprocessing={embedded}", "task.simplify=false"]
+    exported = program.inside(*words, small=False)
+    assert exported.status == 0, exported.err
+    file = f"model_file={exported.folder / 'pose.onnx'}"
+    words = [word for word in SMALL if word.startswith(("data=", "data.drawing", "trainer.p", "device"))]
+    outcome = program.inside("task=evaluate", file, best, *words, small=False)
+    assert outcome.status == 0, outcome.err
+    assert set(outcome.metrics()["difference"].values()) == {0.0}
+    assert outcome.metrics()["pck"] == pytest.approx(trained_pose.metrics()["pck"])
+    refused = program.inside("task=preprocess", file, "data=vehicles_pose", *words, small=False)
+    assert refused.status == 1
+    assert "evaluate files of model=pose with task=evaluate" in refused.err
+
+
 def test_how_heatmaps_are_read_is_chosen_at_evaluation(trained_pose: Outcome) -> None:
     checkpoint = read_checkpoint(trained_pose.folder / "checkpoints" / "best.ckpt")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
