@@ -1,7 +1,7 @@
 """Pictures with marked keypoints as batches: VeRi's, which PAMTRI annotated, and the generated vehicles'."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from reid.datamodules.pictures import PictureDataModule
 from reid.datasets.records import Counts, Record
 from reid.datasets.vehicles import Sizes, draw_vehicles
 from reid.datasets.veri_pose import PARTS, PoseBenchmark, read_veri_pose
+from reid.datasets.verify import Numbers, unlike
 from reid.loading import usable
 from reid.loading.device import normalize
 from reid.loading.pose import Augmentation, PoseSet
@@ -141,21 +142,10 @@ class VehiclesPoseDataModule(DrawnDataModule, VeRiPoseDataModule):
         return read_veri_pose(self.draw(), name=self.name)
 
 
-def differences(benchmark: PoseBenchmark, expected: Mapping[str, Mapping[str, int]]) -> list[str]:
+def differences(benchmark: PoseBenchmark, expected: Numbers) -> list[str]:
     """A line for each number that is not as published; missing pictures are among the images."""
-    lines = []
-    for part, numbers in expected.items():
-        records, missing = getattr(benchmark, part), len(benchmark.missing.get(part, ()))
-        counts = Counts.of(records)
-        found = {
-            "images": counts.images + missing,
-            "identities": counts.identities,
-            "cameras": counts.cameras,
-            "missing": missing,
-        }
-        lines += [
-            f"{part} has {found[kind]:,} {kind}, published are {wanted:,}"
-            for kind, wanted in numbers.items()
-            if (found[kind] > wanted if kind == "missing" else found[kind] != wanted)
-        ]
-    return lines
+    found = {}
+    for part in expected:
+        missing, counts = len(benchmark.missing.get(part, ())), Counts.of(getattr(benchmark, part))
+        found[part] = {**asdict(counts), "images": counts.images + missing, "missing": missing}
+    return unlike(found, expected, at_most=("missing",))

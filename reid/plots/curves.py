@@ -21,6 +21,8 @@ SCORES = {
     "val/pck": ("PCK", BLUE),
     "val/pck_at_0.1": ("PCK@0.1", AMBER),
 }
+ACCURACY = "_accuracy"  # of an attribute, as val/color_accuracy
+ATTRIBUTES = (VIOLET, ROSE, SOFT)  # colours, in turn
 MAIN = ("val/mAP", "val/rank1", "val/pck", "val/pck_at_0.1")  # whose values at the best epoch are shown
 DECIDING = ("val/mAP", "val/pck")  # the first that there is chooses the best epoch
 PARTS = (BLUE, AMBER, VIOLET, TEAL, ROSE)  # of the loss
@@ -36,21 +38,23 @@ def plot_training(epochs: Sequence[Mapping[str, float]], path: Path) -> Path:
     """Losses, scores and learning rate over the epochs, the epoch of the highest mAP or PCK marked.
 
     Args:
-        epochs: rows of metrics.csv: ``epoch`` from 0 (shown from 1), ``train/<loss>``, ``val/<score>`` as
-            fractions, ``learning_rate``. A row may lack a value or hold NaN; a panel without any is left out.
+        epochs: rows of metrics.csv: ``epoch`` from 0 (shown from 1), ``train/<loss>``, ``val/<score>`` and
+            ``val/<attribute>_accuracy`` as fractions, ``learning_rate``. A row may lack a value or hold NaN;
+            a panel without any is left out.
 
     Raises:
         ValueError: without epochs, or with epochs that hold none of these.
     """
     names = list(dict.fromkeys(name for row in epochs for name in row))
     losses = [name for name in names if name.startswith("train/") and name not in SPEEDS]
-    series = {name: points_of(epochs, name) for name in (*losses, *SCORES, "learning_rate")}
+    scores = [*SCORES, *(name for name in names if name.startswith("val/") and name.endswith(ACCURACY))]
+    series = {name: points_of(epochs, name) for name in (*losses, *scores, "learning_rate")}
     series = {name: points for name, points in series.items() if len(points[0])}
     panels = [
         (draw, values, height)
         for draw, columns, height in (
             (draw_losses, losses, 3.0),
-            (draw_scores, SCORES, 3.0),
+            (draw_scores, scores, 3.0),
             (draw_rate, ("learning_rate",), 1.0),
         )
         if (values := {name: series[name] for name in columns if name in series})
@@ -95,9 +99,9 @@ def draw_losses(ax: Axes, losses: Mapping[str, Points]) -> None:
 def draw_scores(ax: Axes, scores: Mapping[str, Points]) -> None:
     """Scores in %; the main ones of the best epoch in figures."""
     best = best_epoch(scores) or 0.0  # an epoch that is not
-    marked = []
+    marked, colours = [], cycle(ATTRIBUTES)
     for name, (x, y) in scores.items():
-        label, colour = SCORES[name]
+        label, colour = SCORES.get(name) or (attribute(name), next(colours))
         main = name in MAIN
         draw_line(ax, (x, 100 * y), label, colour=colour, linewidth=1.8 if main else 1.2)
         marked += [(100 * value, colour) for value in y[x == best] if main]
@@ -122,6 +126,11 @@ def draw_scores(ax: Axes, scores: Mapping[str, Points]) -> None:
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g} %" if value <= 100 else "")
     ax.set_title("keypoints" if "val/pck" in scores else "retrieval on query and gallery")
     name_lines(ax)
+
+
+def attribute(name: str) -> str:
+    """What an attribute is called, of the name of its accuracy."""
+    return name.removeprefix("val/").removesuffix(ACCURACY)
 
 
 def draw_rate(ax: Axes, rate: Mapping[str, Points]) -> None:

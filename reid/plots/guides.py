@@ -62,7 +62,8 @@ def plot_guides(samples: Sequence[GuidedImage], path: Path, *, title: str) -> Pa
         columns,
         title=title,
         segments="segments" in columns,
-        sides=len(columns) > 1 and columns != ["image", "segments"],
+        sides=not {"keypoints", "heatmaps"}.isdisjoint(columns),
+        sure="keypoints" in columns,
     )
     for place, name in enumerate(columns):
         for number, sample in enumerate(samples):

@@ -56,6 +56,7 @@ def plot_poses(samples: Sequence[PosedImage], path: Path, *, title: str) -> Path
         title=title,
         segments=False,
         sides=True,
+        sure=True,
     )
     for place, name in enumerate(COLUMNS):
         for number, sample in enumerate(samples):

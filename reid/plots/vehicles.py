@@ -50,7 +50,8 @@ class Page:
         columns: their headings.
         title: above all.
         segments: the key explains segments.
-        sides: it explains keypoints.
+        sides: it explains the colours of left and right.
+        sure: it explains the rings of keypoints.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Page:
         title: str,
         segments: bool,
         sides: bool,
+        sure: bool,
     ) -> None:
         self.images = images
         self.size = cell_size(images)
@@ -70,7 +72,7 @@ class Page:
         lines = textwrap.wrap(title, (width - 2 * MARGIN) // LETTER)
         self.top = MARGIN + LINE * len(lines) + HEADING
         self.row = self.size[1] + 2 * FRAME + GAP
-        key = Key(segments, sides=sides, width=width)
+        key = Key(segments, sides=sides, sure=sure, width=width)
         bottom = self.top + self.row * len(images)
         self.sheet = Sheet(width, bottom + key.height + MARGIN)
         self.sheet.write(MARGIN, MARGIN, "\n".join(lines), va="top", size=12, weight="bold")
@@ -167,6 +169,7 @@ class Key:
 
     segments: bool
     sides: bool
+    sure: bool  # rings are there
     width: int  # of the sheet
 
     @property
@@ -175,9 +178,15 @@ class Key:
         return (self.width - 2 * MARGIN - HEAD) // ENTRY
 
     @property
+    def marks(self) -> list[tuple[str, str, bool]]:
+        """Text, colour, and whether it is a disc or a ring."""
+        marks = [(f"{side} side", colour, True) for side, colour in SIDE_COLOURS.items() if self.sides]
+        return marks + [(f"confidence < {SURE}", INK, False)] * self.sure
+
+    @property
     def height(self) -> int:
-        lines = -(-len(SEGMENTS) // self.entries) if self.segments else 0
-        return (lines + (1 + 2 // self.entries) * self.sides) * LINE + GAP
+        faces = len(SEGMENTS) * self.segments
+        return (-(-faces // self.entries) + -(-len(self.marks) // self.entries)) * LINE + GAP
 
     def place(self, number: int, y: int) -> tuple[int, int]:
         """The left end and the middle of an entry."""
@@ -185,14 +194,13 @@ class Key:
         return MARGIN + HEAD + FRAME + right * ENTRY, y + GAP + down * LINE + LINE // 2
 
     def draw(self, sheet: Sheet, points: Axes, *, y: int) -> None:
-        if self.sides:
+        if self.marks:
             sheet.write(MARGIN, y + GAP + LINE / 2, "sides", va="center", size=8, color=SOFT)
-            marks = [(f"{side} side", colour, True) for side, colour in SIDE_COLOURS.items()]
-            for number, (text, colour, sure) in enumerate([*marks, (f"confidence < {SURE}", INK, False)]):
+            for number, (text, colour, sure) in enumerate(self.marks):
                 left, middle = self.place(number, y)
                 mark(points, (left + SWATCH / 2, middle), colour, sure=sure)
                 sheet.write(left + SWATCH + 8, middle, text, va="center", size=8)
-            y += LINE * (1 + 2 // self.entries)
+            y += LINE * -(-len(self.marks) // self.entries)
         if self.segments:
             sheet.write(MARGIN, y + GAP + LINE / 2, "segments", va="center", size=8, color=SOFT)
             for number, (text, colour) in enumerate(zip(SEGMENTS, SEGMENT_COLOURS, strict=True)):

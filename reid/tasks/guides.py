@@ -14,6 +14,7 @@ from reid.datasets.records import Record
 from reid.loading.guides import write_guide_files, write_pack
 from reid.loading.guides.source import place_of
 from reid.tasks.build import build_datamodule, build_trainer, pose_finder
+from reid.tasks.pack import check_vehicles
 from reid.whole import write_whole
 
 LISTS = {"train": "train", "query": "query", "test": "gallery"}  # set -> the benchmark's list
@@ -38,13 +39,12 @@ def guides(config: DictConfig) -> None:
         raise ValueError(f"task.splits={list(options.splits)}: {unknown[0]} is none of {', '.join(LISTS)}")
     finder = pose_finder(config, Path(config.checkpoint), said="checkpoint")
     datamodule = build_datamodule(config)
+    check_vehicles(datamodule, task="guides")
     datamodule.prepare_data()
     datamodule.setup()
     lists: dict[str, Sequence[Record]] = {
-        part: getattr(datamodule.benchmark, LISTS[part], ()) for part in options.splits
+        part: getattr(datamodule.benchmark, LISTS[part]) for part in options.splits
     }
-    if not all(lists.values()):
-        raise ValueError(f"task=guides is for data=veri and data=vehicles, not for data={datamodule.name}")
     folders = {part: place_of(records[0]).folder for part, records in lists.items()}
     labels = {part: folder / f"label_{part}.csv" for part, folder in folders.items()}
     if options.labels and (there := [path for path in labels.values() if path.exists()]):

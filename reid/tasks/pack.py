@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from reid.datamodules import PictureDataModule, UnionDataModule, VeRiDataModule
 from reid.datamodules.reid import SOURCES
 from reid.datasets import Record
 from reid.datasets.records import PARTS
@@ -30,6 +31,7 @@ def pack(config: DictConfig) -> None:
             " those of a PoseEstNet"
         )
     datamodule = build_datamodule(config)
+    check_vehicles(datamodule, task="pack")
     datamodule.prepare_data()
     datamodule.setup()
     assert datamodule.benchmark is not None
@@ -54,6 +56,17 @@ def pack(config: DictConfig) -> None:
         f"{path}: {count:,} pictures, {path.stat().st_size / 1e6:,.1f} MB" for path, count in written.items()
     ]
     sys.stdout.write("\n".join([*lines, "read them with data.guides=pack\n"]))
+
+
+def check_vehicles(datamodule: PictureDataModule, *, task: str) -> None:
+    """Refuse a benchmark other than VeRi, in whose layout guides lie beside the images, and unions of it.
+
+    Raises:
+        ValueError: with its name.
+    """
+    members = datamodule.of if isinstance(datamodule, UnionDataModule) else [datamodule]
+    if not all(isinstance(each, VeRiDataModule) for each in members):
+        raise ValueError(f"task={task} is for data=veri and data=vehicles, not for data={datamodule.name}")
 
 
 def by_pack(records: Sequence[Record]) -> dict[Path, list[Record]]:

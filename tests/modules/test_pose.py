@@ -135,7 +135,7 @@ def test_mistakes(data: VehiclesPoseDataModule, tmp_path: Path) -> None:
 def test_a_half_copied_benchmark_is_refused(data: VehiclesPoseDataModule) -> None:
     counts = {"train": {"images": 31, "missing": 12}, "test": {"images": 6}}
     wrong = VehiclesPoseDataModule(data.root, name="vehicles_pose", drawing=DRAWING, counts=counts)
-    with pytest.raises(ValueError, match=r"train has 30 images, published are 31\. Copy"):
+    with pytest.raises(ValueError, match=r"train has 30 images, published are 31: 1 are missing\. Copy"):
         wrong.setup()
     VehiclesPoseDataModule(
         data.root, name="vehicles_pose", drawing=DRAWING, counts=counts, verify=False

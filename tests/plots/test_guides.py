@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reid.datasets.keypoints import SEGMENTS
 from reid.plots import GuidedImage, plot_guides
+from reid.plots.sheet import Sheet
 from reid.plots.style import AMBER, BLUE
 from reid.plots.vehicles import SEGMENT_COLOURS
 
@@ -55,6 +56,23 @@ def view(tmp_path: Path) -> Callable[..., NDArray[np.uint8]]:
         return image[y : y + CELL, x : x + CELL]
 
     return cut
+
+
+def test_the_key_explains_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heat maps and segments have no rings."""
+    written: list[str] = []
+    write = Sheet.write
+    monkeypatch.setattr(Sheet, "write", lambda *a, **k: (written.append(a[3]), write(*a, **k))[1])
+
+    def key(**guides: Any) -> set[str]:
+        written.clear()
+        plot_guides([sample(**guides)], tmp_path / "guides.png", title="what the network sees")
+        return {"left side", "confidence < 0.5", "roof"} & set(written)
+
+    assert key(heatmaps=planes(36)) == {"left side"}
+    assert key(keypoints=points()) == {"left side", "confidence < 0.5"}
+    assert key(segments=planes(13)) == {"left side", "roof"}, "both are faces"
+    assert not key()
 
 
 def is_like(pixel: NDArray[np.uint8], colour: str, *, within: float = 12) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from reid.plots import RankedList, choose_queries, plot_cmc, plot_ranked_lists, plot_roc, plot_training
-from reid.plots.style import BLUE, GREEN, RED
+from reid.plots.style import BLUE, GREEN, RED, ROSE, VIOLET
 
 NAN = float("nan")
 
@@ -66,6 +66,14 @@ def test_throughput_is_not_a_loss(tmp_path):
     fast = [row | {"train/images_per_second": 900.0, "train/data_wait": 0.1} for row in rows]
     one, other = (plot_training(r, tmp_path / n / "p.png") for r, n in ((rows, "a"), (fast, "b")))
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_attributes_have_a_line_each(tmp_path):
+    rows = [epoch(e, val_mAP=0.4 + e / 20, val_color_accuracy=0.9, val_type_accuracy=0.2) for e in range(3)]
+    path = plot_training(rows, tmp_path / "training.png")
+    image = picture(path)
+    assert pixels_of(image, VIOLET).sum() > 50
+    assert pixels_of(image, ROSE).sum() > 50
 
 
 def test_panels_without_values_are_left_out(tmp_path):

@@ -277,6 +277,7 @@ def test_labels_for_a_release_without_pamtris(program: Program, checkpoint: Path
         (["task.frame=map"], "task.frame=map: use image or square"),
         (["task.splits=[val]"], "val is none of train, query, test"),
         (["data=vehicles_pose"], "task=guides is for data=veri and data=vehicles"),
+        (["task=pack", "data=pedestrians"], "task=pack is for data=veri and data=vehicles, not for data=ped"),
         (["checkpoint=null"], "needs checkpoint=PATH"),
     ],
 )

@@ -81,6 +81,19 @@ def test_an_exported_file_has_the_checkpoints_figures(
     assert "evaluate files of model=pose with task=evaluate" in refused.err
 
 
+def test_three_processes_find_what_one_finds(program: Program, trained_pose: Outcome) -> None:
+    """Of eight pictures three processes are given three each: one comes twice."""
+    best = trained_pose.folder / "checkpoints" / "best.ckpt"
+    words = [word for word in SMALL if word.startswith(("data", "trainer.p", "device"))]
+    words += ["trainer=ddp_cpu", "trainer.devices=3", "trainer.bind_cores=false", "check=none"]
+    three = program("task=evaluate", f"checkpoint={best}", *words, small=False)
+    assert three.status == 0, three.err
+    ours, theirs = three.metrics(), trained_pose.metrics()
+    keys = [key for key in theirs if key.startswith("pck") or key == "pictures"]
+    assert {key: ours[key] for key in keys} == pytest.approx({key: theirs[key] for key in keys}, abs=1e-9)
+    assert "PCK" in three.out
+
+
 def test_how_heatmaps_are_read_is_chosen_at_evaluation(trained_pose: Outcome) -> None:
     checkpoint = read_checkpoint(trained_pose.folder / "checkpoints" / "best.ckpt")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
