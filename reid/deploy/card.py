@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reid.contracts import Batch
-from reid.loading.device import MEAN, STD, lay_over
+from reid.loading.device import lay_over
 
 FORMAT = 1
 KEY = "reid"  # of ONNX's metadata_props and, with .json, of TorchScript's extra files
@@ -99,12 +99,6 @@ def normalized(planes: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) 
     mean_level = torch.tensor(mean, device=planes.device).mul(255)[:, None, None]
     deviation = torch.tensor(std, device=planes.device).mul(255)[:, None, None]
     return (planes - mean_level) / deviation
-
-
-def gray_levels(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each plane, as in training: ImageNet's, and for guides the means of them."""
-    guides = channels - 3
-    return (*MEAN, *[sum(MEAN) / 3] * guides), (*STD, *[sum(STD) / 3] * guides)
 
 
 def beside(path: Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from reid.deploy.answers import Interface
-from reid.deploy.card import Card, gray_levels
+from reid.deploy.card import Card
 from reid.deploy.runtimes import SUFFIXES, looked_into, open_runtime
+from reid.loading.device import gray_levels
 from reid.networks.multitask import KEYPOINTS
 
 RANK = {"embedding": 1, "logits": 1, "stripes": 2}  # dimensions without the batch; attributes' are of 1

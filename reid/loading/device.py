@@ -22,15 +22,15 @@ def on_device(batch: Batch) -> Batch:
         return {**batch, "image": image}
     height, width = image.shape[2:]
     guides = lay_over(batch["guides"], batch["geometry"], height=height, width=width)
-    mean, deviation = gray_levels(image.device)
-    guides = guides.sub_(mean.mean()).div_(deviation.mean())
+    mean, deviation = level_tensors(4, image.device)
+    guides = guides.sub_(mean[3]).div_(deviation[3])
     rest = {name: value for name, value in batch.items() if name not in ("guides", "geometry")}
     return {**rest, "image": torch.cat([image, guides], 1)}  # type: ignore[typeddict-item]
 
 
 def normalize(image: Tensor) -> Tensor:
     """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 with ImageNet's mean and deviation."""
-    mean, deviation = gray_levels(image.device)
+    mean, deviation = level_tensors(3, image.device)
     return image.float().sub_(mean).div_(deviation).permute(0, 3, 1, 2)
 
 
@@ -55,7 +55,14 @@ def lay_over(guides: Tensor, geometry: Tensor, *, height: int, width: int) -> Te
     return planes.mul_(inside[:, None])
 
 
+def gray_levels(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each plane, where 1 is white: ImageNet's, and for guides the means of them."""
+    guides = channels - 3
+    return (*MEAN, *[sum(MEAN) / 3] * guides), (*STD, *[sum(STD) / 3] * guides)
+
+
 @cache
-def gray_levels(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of 0..255, sent to a device once: each copy would make it wait."""
-    return torch.tensor(MEAN, device=device).mul_(255), torch.tensor(STD, device=device).mul_(255)
+def level_tensors(channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The same of 0..255, sent to a device once: each copy would make it wait."""
+    mean, deviation = (torch.tensor(each, device=device).mul_(255) for each in gray_levels(channels))
+    return mean, deviation

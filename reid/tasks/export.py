@@ -16,9 +16,10 @@ from torch import nn
 from reid.checkpoint import read_checkpoint
 from reid.deploy import ascend, parity
 from reid.deploy.answers import Answers, interface_of
-from reid.deploy.card import Card, gray_levels
+from reid.deploy.card import Card
 from reid.deploy.files import Exported, write_card, write_onnx, write_torchscript
 from reid.deploy.runtimes import open_runtime
+from reid.loading.device import gray_levels
 from reid.networks.multitask import KEYPOINTS
 from reid.tasks.build import trained_module
 from reid.tasks.report import write_json
