@@ -157,11 +157,13 @@ class DrawBatchSampler(BatchSampler):
 class EvaluationBatchSampler(Sampler[Draw]):
     """All rows in order; of the batches that one process would make, process r takes r, r + W, ...
 
-    So features come from the same batches on any number of processes, nothing is padded and nothing lost.
+    So features come from the same batches on any number of processes, nothing is padded and nothing lost. A
+    process without a batch of its own repeats the first one, as Lightning waits for evaluations on all; its
+    rows are known by their ``index`` and left out.
     """
 
     def __init__(self, rows: int, batch_size: int, *, num_replicas: int = 1, rank: int = 0) -> None:
-        starts = range(0, rows, batch_size)[rank::num_replicas]
+        starts = list(range(0, rows, batch_size)[rank::num_replicas]) or [0]
         self.draws = [Draw(list(range(start, min(start + batch_size, rows))), start) for start in starts]
 
     def __iter__(self) -> Iterator[Draw]:

@@ -4,7 +4,8 @@ from pytorch_lightning.accelerators import AcceleratorRegistry
 from pytorch_lightning.strategies import StrategyRegistry
 
 from reid.npu.accelerator import NPUAccelerator
-from reid.npu.devices import check_npu, device_indices
+from reid.npu.devices import check_npu, device_count, device_indices
+from reid.npu.facts import npu_has_bf16, npu_name, npu_peak_memory, npu_versions
 from reid.npu.precision import NPUMixedPrecision, StaticGradScaler, static_scale
 from reid.npu.random_state import random_state, set_random_state
 from reid.npu.strategies import NPUDDPStrategy, SingleNPUStrategy
@@ -16,7 +17,12 @@ __all__ = [
     "SingleNPUStrategy",
     "StaticGradScaler",
     "check_npu",
+    "device_count",
     "device_indices",
+    "npu_has_bf16",
+    "npu_name",
+    "npu_peak_memory",
+    "npu_versions",
     "random_state",
     "register",
     "set_random_state",

@@ -1,4 +1,4 @@
-"""task=check: what is wrong with a benchmark; the same before a training."""
+"""task=check: what is wrong with a benchmark, or with the devices; the former before a training too."""
 
 import logging
 import sys
@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
@@ -17,9 +18,11 @@ from reid.datamodules import PictureDataModule, ReIDDataModule
 from reid.datasets import Benchmark
 from reid.datasets.records import PARTS, Counts
 from reid.datasets.verify import Numbers
+from reid.launch import is_first
 from reid.loading.images import find_fault, over_threads
 from reid.plots import plot_contact_sheet
 from reid.tasks.build import build_datamodule
+from reid.tasks.devices import try_devices, wants_devices
 from reid.tasks.report import write_json
 
 log = logging.getLogger(__name__)
@@ -29,46 +32,80 @@ KINDS = ("images", "identities", "cameras")
 
 
 def check(config: DictConfig) -> None:
-    """Check the configured benchmark; leave check.json and plots/contact_sheet.png, show counts and findings.
+    """Check the configured benchmark, then the trainer's devices where ``task.devices`` says so.
+
+    Leaves check.json and plots/contact_sheet.png, and shows counts and findings.
 
     Raises:
-        ValueError: an error was found, or ``check=none`` leaves nothing to do.
+        ValueError: an error was found, a device is missing, or ``check=none`` leaves nothing to do.
     """
-    folder, extent = Path(config.paths.output), config.check
-    if extent == "none":
-        raise ValueError("task=check with check=none checks nothing: use full, or labels to read no file")
+    folder, devices = Path(config.paths.output), wants_devices(config)
+    if config.check == "none" and not devices:
+        raise ValueError(
+            "task=check with check=none checks nothing: use full, or labels to read no file, or"
+            " task.devices=true to try the devices"
+        )
+    report: dict[str, Any] = {}
+    errors: list[str] = []
+    if is_first():
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "config.yaml", resolve=True)
+        if config.check != "none":
+            report, errors = check_benchmark(config, folder)
+            write_json(report, folder / "check.json")
+    if errors:
+        raise ValueError(
+            f"{counted(errors)} in {report['benchmark']}: {', '.join(errors)}; see {folder / 'check.json'}"
+        )
+    if devices and (findings := try_devices(config)):
+        write_json({**report, "devices": as_rows(findings)}, folder / "check.json")
+        show(findings)
+        if errors := [finding.code for finding in findings if finding.level == "error"]:
+            raise ValueError(
+                f"{counted(errors)} of the devices: {', '.join(errors)}; see {folder / 'check.json'}"
+            )
+
+
+def check_benchmark(config: DictConfig, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Show what is wrong with the configured benchmark, and some of its people.
+
+    Returns:
+        What check.json says of it, and the codes of errors.
+
+    Raises:
+        ValueError: it has keypoints to be found, no identities.
+    """
     datamodule = build_datamodule(config)
     if not isinstance(datamodule, ReIDDataModule):
         raise ValueError(
             f"task=check is for re-identification, {datamodule.name} has keypoints: a training with"
-            " check=full reads its files"
+            " check=full reads its files, and check=none task.devices=true tries the devices"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / "config.yaml", resolve=True)
     datamodule.prepare_data()
     benchmark = datamodule.read()
     same_camera = config.evaluation.same_camera
-    findings = findings_of(benchmark, datamodule, extent=extent, same_camera=same_camera)
-    report = folder / "check.json"
-    write_json(
-        {
-            "benchmark": benchmark.name,
-            "counts": {part: asdict(Counts.of(getattr(benchmark, part))) for part in PARTS},
-            "published": {part: dict(numbers) for part, numbers in datamodule.counts.items()},
-            "findings": [{**asdict(each), "examples": list(map(str, each.examples))} for each in findings],
-        },
-        report,
-    )
+    findings = findings_of(benchmark, datamodule, extent=config.check, same_camera=same_camera)
     picture = plot_contact_sheet(benchmark, folder / "plots" / "contact_sheet.png")
+    sys.stdout.write(f"{table(benchmark, datamodule.counts)}\n\n")
+    show(findings)
+    sys.stdout.write(f"\nsome of its people in {picture}\n")
+    report = {
+        "benchmark": benchmark.name,
+        "counts": {part: asdict(Counts.of(getattr(benchmark, part))) for part in PARTS},
+        "published": {part: dict(numbers) for part, numbers in datamodule.counts.items()},
+        "findings": as_rows(findings),
+    }
+    return report, [finding.code for finding in findings if finding.level == "error"]
+
+
+def as_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [{**asdict(each), "examples": list(map(str, each.examples))} for each in findings]
+
+
+def show(findings: Sequence[Finding]) -> None:
+    """A line for each finding."""
     lines = [f"{finding.level}: {finding.message} [{finding.code}]" for finding in findings]
-    sys.stdout.write(
-        f"{table(benchmark, datamodule.counts)}\n\n"
-        + "".join(f"{line}\n" for line in lines or ["nothing was found to be wrong"])
-        + f"\nsome of its people in {picture}\n"
-    )
-    errors = [finding.code for finding in findings if finding.level == "error"]
-    if errors:
-        raise ValueError(f"{counted(errors)} in {benchmark.name}: {', '.join(errors)}; see {report}")
+    sys.stdout.write("".join(f"{line}\n" for line in lines or ["nothing was found to be wrong"]))
 
 
 @rank_zero_only

@@ -159,7 +159,7 @@ def test_evaluation_keeps_the_batches_of_one_process(processes: int) -> None:
     assert [
         draw for number in range(4) for draw in list(ranks[number % processes])[number // processes :][:1]
     ] == single
-    assert sum(len(rank) for rank in ranks) == 4
+    assert sum(len(rank) for rank in ranks) == max(4, processes), "one without its own repeats a batch"
 
 
 def test_once_is_one_group_of_each_identity_an_epoch() -> None:
@@ -172,3 +172,9 @@ def test_once_is_one_group_of_each_identity_an_epoch() -> None:
     drawn = [identities[row] for row in rows[::4]]
     assert len(drawn) == len(set(drawn))
     assert all(len({identities[row] for row in rows[at : at + 4]}) == 1 for at in range(0, len(rows), 4))
+
+
+def test_a_process_without_an_evaluation_batch_repeats_the_first() -> None:
+    ranks = [EvaluationBatchSampler(20, 16, num_replicas=4, rank=rank) for rank in range(4)]
+    assert [[draw.rows[0] for draw in each] for each in ranks] == [[0], [16], [0], [0]]
+    assert all(len(each) == 1 for each in ranks)
