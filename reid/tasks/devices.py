@@ -180,8 +180,8 @@ class Checklist(pl.Callback):
             "note",
             "training-step",
             f"{self.config.model.name} in {trainer.precision}, {self._images} images a rank: loss"
-            f" {float(losses[-1]):.4g} after {len(losses)} steps, {1000 * float(slowest):.1f} ms a step (median"
-            f" of {len(timed)}, the slowest rank's), {speed:.1f} images/s without loading",
+            f" {float(losses[-1]):.4g} after {len(losses)} steps, {1000 * float(slowest):.1f} ms a step"
+            f" (median of {len(timed)}, the slowest rank's), {speed:.1f} images/s without loading",
         )
 
 
