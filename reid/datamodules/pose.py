@@ -30,6 +30,7 @@ class VeRiPoseDataModule(PictureDataModule):
             the size in multiples of 32.
         augmentation: arguments of `Augmentation`.
         sigma: of the Gaussians to be drawn, in pixels of the heat maps, which are a quarter of the images.
+        invisible_weight: of teaching that maps of keypoints that are not visible are black; published is 0.
         counts: list -> ``images``, ``identities``, ``cameras`` as published, and how many are ``missing``;
             what is absent is not compared.
         verify: compare the disk with ``counts``.
@@ -51,6 +52,7 @@ class VeRiPoseDataModule(PictureDataModule):
         num_workers: int | None = None,
         augmentation: Mapping[str, float] = MappingProxyType({}),
         sigma: float = SIGMA,
+        invisible_weight: float = 0.0,
         counts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
         verify: bool = True,
         cache: Literal["none", "ram"] = "none",
@@ -74,12 +76,15 @@ class VeRiPoseDataModule(PictureDataModule):
                 raise ValueError(f"data.{key}={value!r}: use {' or '.join(allowed)}")
         if not sigma > 0:
             raise ValueError(f"data.sigma={sigma!r}: use a number of pixels above 0")
+        if not 0 <= invisible_weight <= 1:
+            raise ValueError(f"data.invisible_weight={invisible_weight!r}: use a number from 0 to 1")
         if any(side < 32 or side % 32 for side in self.image_size):
             raise ValueError(
                 f"data.image_size={list(self.image_size)}: HRNet halves five times, use multiples of 32"
             )
         self.augmentation = Augmentation(**augmentation)
         self.sigma = sigma
+        self.invisible_weight = invisible_weight
         self.counts = counts
         self.verify = verify
         self.cache = cache
@@ -127,7 +132,14 @@ class VeRiPoseDataModule(PictureDataModule):
     def with_targets(self, batch: PoseBatch) -> PoseBatch:
         """A loader's batch, normalised, with the heat maps to be drawn."""
         height, width = (side // STRIDE for side in self.image_size)
-        targets = draw_targets(batch["points"], height=height, width=width, stride=STRIDE, sigma=self.sigma)
+        targets = draw_targets(
+            batch["points"],
+            height=height,
+            width=width,
+            stride=STRIDE,
+            sigma=self.sigma,
+            invisible_weight=self.invisible_weight,
+        )
         image = normalize(batch["image"])
         return {**batch, "image": image, "target": targets.heatmaps, "weight": targets.weight}
 

@@ -22,6 +22,7 @@ from reid.loading.transforms import Pixels
 from reid.modules import PoseModule
 from reid.networks.pose import STRIDE
 
+DECIMALS = 3  # of keypoints, as tables have them: so both ways to train on them are one
 Frame = Literal["image", "square"]
 
 
@@ -138,7 +139,8 @@ class PredictedGuides:
         heatmaps = self.module.heatmaps(normalize(torch.from_numpy(images).to(device)))
         back = torch.from_numpy(np.stack([cv2.invertAffineTransform(each) for each in there])).float()
         found = self.module.keypoints(heatmaps, back.to(device)).cpu().numpy()
-        self.keypoints |= dict(zip(rows, found, strict=True))
+        rounded = np.round(found.astype(np.float64), DECIMALS).astype(np.float32)
+        self.keypoints |= dict(zip(rows, rounded, strict=True))
         return heatmaps, there, sizes
 
     def posed(self, rows: Sequence[int]) -> list[Record]:

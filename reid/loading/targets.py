@@ -17,11 +17,17 @@ class Targets(NamedTuple):
     """Heat maps to be drawn, and which of them are known."""
 
     heatmaps: Tensor  # (B, K, h, w) float32 in 0..1
-    weight: Tensor  # (B, K) float32, 0 or 1
+    weight: Tensor  # (B, K) float32: 1, or that of what is not known
 
 
 def draw_targets(
-    points: Tensor, *, height: int, width: int, stride: int = 4, sigma: float = SIGMA
+    points: Tensor,
+    *,
+    height: int,
+    width: int,
+    stride: int = 4,
+    sigma: float = SIGMA,
+    invisible_weight: float = 0.0,
 ) -> Targets:
     """Gaussians of peak 1 around floor(x / stride + 1/2), in a window of 3 sigma; 0 beyond (PAMTRI's recipe).
 
@@ -32,6 +38,8 @@ def draw_targets(
         height, width: of the heat maps.
         stride: pixels of an image a pixel of the maps.
         sigma: standard deviation in pixels of the maps.
+        invisible_weight: 0 as published: maps of keypoints that are not known are high anywhere. Above 0 they
+            are taught to be black, so that a map's height tells whether its keypoint is seen.
     """
     middle = torch.floor(points[..., :2] / stride + 0.5)  # (B, K, 2)
     radius = int(RADIUS * sigma)
@@ -44,4 +52,5 @@ def draw_targets(
         known = known & near.any(-1)
     across, down = waves
     weight = known.float()
-    return Targets((down * weight[..., None])[..., None] * across[..., None, :], weight)
+    maps = (down * weight[..., None])[..., None] * across[..., None, :]
+    return Targets(maps, torch.where(known, 1.0, invisible_weight))

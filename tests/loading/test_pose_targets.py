@@ -41,6 +41,17 @@ def test_beside_the_loop(height: int, width: int, sigma: float) -> None:
     assert 0 < weight.sum() < weight.numel()
 
 
+def test_what_is_invisible_is_ignored_or_taught_to_be_black() -> None:
+    points = torch.tensor([[[20.0, 20.0, 1.0], [20.0, 20.0, 0.0]]])
+    published, black = (
+        draw_targets(points, height=16, width=16, invisible_weight=weight) for weight in (0.0, 0.25)
+    )
+    assert torch.equal(published.heatmaps, black.heatmaps)
+    assert not black.heatmaps[0, 1].any()
+    assert published.weight.tolist() == [[1, 0]]
+    assert black.weight.tolist() == [[1, 0.25]]
+
+
 def test_a_keypoint_beside_the_map() -> None:
     """Its window of 6 still shows at -6 and w + 5, no more at -7 and w + 6; halves are rounded up."""
     x = torch.tensor([-24.0, -28.0, 4 * 69.0, 4 * 70.0, 101.9, 102.0])

@@ -213,17 +213,15 @@ def test_guides_found_on_the_fly_are_those_of_the_task(
         assert kept.keys() == ours.keys()
         assert 0.05 < kept["guides"][:, 36:].any((2, 3)).float().mean() < 0.9
         assert kept["guides"][:, :36].any()
-        for name in ("image", "guides", "geometry"):
+        for name in ("image", "guides", "geometry", "keypoints"):
             assert torch.equal(kept[name], ours[name]), name
-        assert torch.allclose(kept["keypoints"], ours["keypoints"], rtol=0, atol=1e-3)  # a csv has 3 decimals
     short = [*GUIDED, gate, "data.image_size=[32,32]", "data.batch_size=8", "check=none"]
     short += ["trainer.max_epochs=1", "trainer.precision=32-true", "device.reuse_memory=false"]
     stored = program.inside(*short, "data.guides=pack", small=False)
     direct = program.inside(*short, "data.guides=pose", found, "data.labels=xml", small=False)
     assert (stored.status, direct.status) == (0, 0), stored.err + direct.err
-    key = "train/loss"
-    assert float(direct.table()[0][key]) == pytest.approx(float(stored.table()[0][key]), rel=1e-3)
-    assert direct.metrics()["mAP"] == pytest.approx(stored.metrics()["mAP"], abs=0.02)
+    for key in ("train/loss", "val/mAP", "val/type_accuracy"):
+        assert direct.table()[0][key] == stored.table()[0][key], key
 
 
 @pytest.mark.parametrize(
