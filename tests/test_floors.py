@@ -19,6 +19,7 @@ FLOORS = {
     "evaluation": 1,
     "checks": 1,
     "plots": 1,
+    "pages": 1,
     "deploy": 1,
     "checkpoint": 1,
     "rank_table": 1,

@@ -26,7 +26,11 @@ ATTRIBUTES = (VIOLET, ROSE, SOFT)  # colours, in turn
 MAIN = ("val/mAP", "val/rank1", "val/pck", "val/pck_at_0.1")  # whose values at the best epoch are shown
 DECIDING = ("val/mAP", "val/pck")  # the first that there is chooses the best epoch
 PARTS = (BLUE, AMBER, VIOLET, TEAL, ROSE)  # of the loss
-SPEEDS = {"train/images_per_second", "train/data_wait"}  # logged beside the losses
+SPEEDS = {
+    "train/images_per_second",
+    "train/images_per_second_per_device",
+    "train/data_wait",
+}  # logged beside the losses
 RANKS = 20
 LOWEST = 1e-6  # false positive rate shown: fewer errors are single pairs of images
 

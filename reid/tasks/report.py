@@ -12,18 +12,18 @@ from pytorch_lightning.loggers import WandbLogger
 
 from reid.callbacks import Poses, Retrieval
 from reid.datamodules import PictureDataModule
-from reid.datasets import Benchmark, Record
 from reid.evaluation import average_precision, cmc
 from reid.plots import (
-    RankedList,
     choose_queries,
     plot_cmc,
     plot_confusion,
     plot_ranked_lists,
     plot_roc,
 )
+from reid.tasks.findings import ranked_lists, value_names
 from reid.tasks.page import Page
 from reid.tasks.poses import pose_page
+from reid.tasks.run_page import leave_page
 from reid.whole import write_whole
 
 FURTHER = {  # what figures of other rankings and protocols begin with, and what the table calls them
@@ -66,6 +66,8 @@ def leave_results(
         known = {str(key): value for key, value in published.items() if value is not None}
         shown[f"published ({known.pop('source')})"] = known
     sys.stdout.write(f"{table(shown)}\n{footnote(page, folder)}\n")
+    if config.report:
+        leave_page(config, results, trainer, page, table=cells(shown))
     figures = page.figures
     numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
     for logger in trainer.loggers:
@@ -147,24 +149,8 @@ def draw(result: Retrieval, primary: str, datamodule: PictureDataModule, folder:
             asked = [float(key.removeprefix(TPR)) for key in result.metrics[primary] if key.startswith(TPR)]
             pictures.append(plot_roc({primary: (false, true)}, folder / "roc.png", fpr=min(asked)))
     assert datamodule.benchmark is not None
-    query, gallery = datamodule.benchmark.query, datamodule.benchmark.gallery
-    precision = average_precision(ranking)
-    lists = []
-    for group, chosen in choose_queries(precision.numpy()).items():
-        for row in chosen:
-            nearest = [gallery[column] for column in ranking.top[row].tolist() if column >= 0]
-            lists.append(
-                RankedList(
-                    title=f"identity {query[row].identity}",
-                    query=query[row].path,
-                    gallery=[record.path for record in nearest],
-                    match=ranking.matches[row, : len(nearest)].tolist(),
-                    average_precision=float(precision[row]),
-                    group=group,
-                    camera=camera_name(query[row]),
-                    cameras=[camera_name(record) for record in nearest],
-                )
-            )
+    chosen = choose_queries(average_precision(ranking).numpy())
+    lists = ranked_lists(datamodule.benchmark, ranking, chosen)
     title = f"{datamodule.name}: mAP {100 * result.metrics[primary]['mAP']:.1f} %"
     pictures.append(plot_ranked_lists(lists, folder / "ranked_lists.png", title=title))
     for name, matrix in result.attributes.items():
@@ -172,16 +158,6 @@ def draw(result: Retrieval, primary: str, datamodule: PictureDataModule, folder:
         path, title = folder / f"confusion_{name}.png", f"{datamodule.name}, {name}"
         pictures.append(plot_confusion(matrix.numpy(), names, path, title=title))
     return pictures
-
-
-def value_names(benchmark: Benchmark, attribute: str, *, count: int) -> list[str]:
-    """What the values of an attribute are called; by their numbers those that the benchmark does not know."""
-    known = benchmark.attributes.get(attribute, ())
-    return [str(known[k]) if k < len(known) else str(k) for k in range(count)]
-
-
-def camera_name(record: Record) -> str:
-    return f"cam {record.camera + 1}" if record.camera >= 0 else ""
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -195,18 +171,24 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
                          mAP  color acc
     veri, euclidean     69.0       93.2
     """
+    head, *lines = cells(rows)
+    widths = [max(map(len, rows)), *(max(9, len(each) + 2) for each in head[1:])]
+    return "\n".join(
+        (f"{name:{widths[0]}}" + "".join(map(str.rjust, line, widths[1:]))).rstrip()
+        for name, *line in (head, *lines)
+    )
+
+
+def cells(rows: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """The table's texts: headings, then a row's name and figures; empty where a row does not know one."""
     columns = {key: heading(key) for row in rows.values() for key in row if is_shown(key)}
-    widths = {key: max(9, len(head) + 2) for key, head in columns.items()}
-    width = max(map(len, rows))
-    head = " " * width + "".join(f"{columns[key]:>{widths[key]}}" for key in columns)
-    lines = [
-        f"{name:{width}}"
-        + "".join(
-            f"{100 * row[key]:{widths[key]}.1f}" if key in row else " " * widths[key] for key in columns
-        )
-        for name, row in rows.items()
+    return [
+        ["", *columns.values()],
+        *(
+            [name, *(f"{100 * row[key]:.1f}" if key in row else "" for key in columns)]
+            for name, row in rows.items()
+        ),
     ]
-    return "\n".join(line.rstrip() for line in [head, *lines])
 
 
 def is_shown(key: str) -> bool:

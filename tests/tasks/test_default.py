@@ -10,6 +10,7 @@ def test_the_default_reaches_its_promise_and_twice_what_colour_does(program) -> 
     assert outcome.status == 0, outcome.err
     model = outcome.metrics()["mAP"]
     assert model >= 0.5
+    assert 500_000 < (outcome.folder / "report.html").stat().st_size < 10_000_000
     folder = program.data / "pedestrians-v1-seed0"
     query = sorted((folder / "query").iterdir())
     gallery = sorted((folder / "bounding_box_test").iterdir())

@@ -46,6 +46,9 @@ def test_a_training_leaves_figures_and_pictures(trained_pose: Outcome) -> None:
     assert all(0 < float(row["train/loss"]) < 0.1 for row in rows)
     for name in ("guides", "poses", "training"):
         assert (trained_pose.folder / "plots" / f"{name}.png").is_file()
+    page = (trained_pose.folder / "report.html").read_text()
+    assert "<h2>Poses: worst and best pictures</h2>" in page
+    assert "Ranked lists" not in page
     assert "PCK@0.1" in trained_pose.out
     assert "vehicles_pose, pck_legacy" in trained_pose.out
     assert "PCK " in trained_pose.err

@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from reid.datasets import Benchmark
-from reid.tasks import hardware, report
+from reid.tasks import findings, hardware, report
 
 
 def test_the_table_is_as_documented() -> None:
@@ -36,5 +36,5 @@ def test_published_accuracies_stand_below_ours() -> None:
 
 def test_values_that_a_benchmark_does_not_know_are_numbers() -> None:
     benchmark = Benchmark("veri", [], [], [], attributes={"color": ["red", "blue"]})
-    assert report.value_names(benchmark, "color", count=4) == ["red", "blue", "2", "3"]
-    assert report.value_names(benchmark, "type", count=1) == ["0"]
+    assert findings.value_names(benchmark, "color", count=4) == ["red", "blue", "2", "3"]
+    assert findings.value_names(benchmark, "type", count=1) == ["0"]

@@ -1,8 +1,11 @@
 """The contract of run.py: what a run leaves, and that evaluating and resuming change nothing."""
 
+import json
+import re
 import signal
 import time
 from pathlib import Path
+from statistics import fmean
 from unittest import mock
 
 import pytest
@@ -34,6 +37,23 @@ def test_a_run_leaves_its_page_of_results(trained) -> None:
     rows = trained.table()
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert max(float(row["val/mAP"]) for row in rows) == pytest.approx(metrics["mAP"], abs=1e-6)
+
+
+def test_a_run_ends_with_one_page_of_everything(trained) -> None:
+    page = (trained.folder / "report.html").read_text()
+    (data,) = re.findall(r'id="data">(.*?)</script>', page)
+    lists = json.loads(data)["lists"]
+    assert len(lists) == 18, "as few queries are all shown"
+    assert {one["group"] for one in lists} == {"best", "typical", "worst"}
+    metrics, rows = trained.metrics(), trained.table()
+    assert fmean(one["ap"] for one in lists) == pytest.approx(100 * metrics["mAP"])
+    assert fmean(one["found"][0]["match"] for one in lists) == pytest.approx(metrics["rank1"])
+    assert f"<td>{100 * metrics['mAP']:.1f}</td>" in page
+    assert page.count("<svg") == 4, "losses, scores, learning rate, CMC"
+    assert f"epoch 2: {float(rows[1]['train/loss']):.4g}<" in page
+    assert "python run.py" in page
+    assert "trainer.max_epochs=2" in page
+    assert "max_epochs: 2" in page
 
 
 def test_checkpoints_hold_data_only(trained) -> None:
@@ -80,7 +100,7 @@ def test_further_figures_are_those_of_the_final_network(program, trained, small)
         assert {f"{kind}_mAP", f"{kind}_rank1", f"{kind}_rank20"} <= figures.keys()
     assert figures["single_shot_rank20"] == 1, "a gallery of fewer identities"
     assert 0 <= figures["tpr_at_fpr_0.01"] <= figures["tpr_at_fpr_0.5"] <= 1
-    little = program.inside(*sentence, *words, "evaluation.memory=64kB", small=False)
+    little = program.inside(*sentence, *words, "evaluation.memory=64kB", "report=false", small=False)
     assert little.status == 0, little.err
     same = [key for key in figures if key.endswith(("mAP", "rank1", "rank5", "0.5"))]
     assert [little.metrics()[key] for key in same] == [figures[key] for key in same]
@@ -88,6 +108,8 @@ def test_further_figures_are_those_of_the_final_network(program, trained, small)
     assert "single-shot galleries" in outcome.out
     assert "at FPR 0.01" in outcome.out
     assert (outcome.folder / "plots" / "roc.png").is_file()
+    assert "<h2>ROC curve</h2>" in (outcome.folder / "report.html").read_text()
+    assert not (little.folder / "report.html").exists()
     assert not any(key.startswith(("rerank_", "tpr_", "expanded_")) for key in trained.metrics())
 
 
