@@ -1,16 +1,9 @@
-"""How processes come about: who started this one, whose files it may leave, and a sweep's job in isolation.
-
-Lightning starts the ranks of a DDP job by repeating the command line. Under ``-m`` each child would run the
-whole sweep, and later jobs would find the process group of the first. So each such job gets a process of its
-own, whose command line is that job's alone.
-"""
+"""How processes come about: who started this one, and whose files it may leave."""
 
 import atexit
-import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,14 +11,11 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
 from reid.rank_table import RankTable
 
-SWEEPING = ("hydra.mode", "hydra.sweep", "hydra/sweep", "hydra.launcher", "hydra/launcher", "hydra.run")
 CHILD = "hydra.job.name=train_ddp_process_"  # what Lightning appends for the ranks that it starts
+PROGRAM = "REID_PROGRAM"  # the environment's name for run.py, which a launcher's workers do not know
+JOB_OF = "REID_JOB_OF"  # ... and for the process that runs a sweep, in its jobs
 PATIENCE = 3.0  # seconds that other ranks leave the first one to say what went wrong with all of them
 
 log = logging.getLogger(__name__)
@@ -45,6 +35,11 @@ def is_child() -> bool:
     return any(word.startswith(CHILD) for word in sys.argv)
 
 
+def is_job() -> bool:
+    """Whether this process was started for a job of a sweep."""
+    return os.environ.get(JOB_OF) == str(os.getppid())
+
+
 def is_first() -> bool:
     """Whether this is rank 0, by the environment: nothing is joined yet when a run folder is made."""
     name = {"torchrun": "RANK", "slurm": "SLURM_PROCID", None: "NODE_RANK"}[started_by()]
@@ -57,8 +52,13 @@ def prepare() -> None:
     What they write lies in a temporary folder that goes with them. The ranks that Lightning starts have their
     log in the folder of the rank that is first on their machine.
     """
+    os.environ[PROGRAM] = os.path.abspath(sys.argv[0])
     place_in_table(sys.argv[1:])
-    if is_child() or started_by() == "torchrun":
+    for folder in values(sys.argv[1:], "sweep.resume"):
+        if not Path(folder, "multirun.yaml").is_file():
+            sys.exit(f"Error: sweep.resume={folder} is no folder of a sweep, as outputs/sweeps/... is")
+        sys.argv.append(f"hydra.sweep.dir={folder}")
+    if is_child() or is_job() or started_by() == "torchrun":
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     if is_child():
         sys.argv.append("hydra.job_logging.root.level=WARNING")
@@ -77,13 +77,19 @@ def prepare() -> None:
 
 def place_in_table(words: list[str]) -> None:
     """Set NODE_RANK from the rank table that the command line names, if it names a good one."""
-    path = dict(word.partition("=")[::2] for word in words).get("trainer.rank_table", "null")
-    if path == "null" or started_by() is not None or "NODE_RANK" in os.environ:
+    tables = values(words, "trainer.rank_table")
+    if not tables or started_by() is not None or "NODE_RANK" in os.environ:
         return
     try:
-        os.environ["NODE_RANK"] = str(RankTable.read(Path(path.strip("'\""))).here())
+        os.environ["NODE_RANK"] = str(RankTable.read(Path(tables[-1])).here())
     except (ValueError, OSError):
         return  # the task reads it again, and says what is wrong
+
+
+def values(words: list[str], key: str) -> list[str]:
+    """What the command line sets ``key`` to, null left out."""
+    pairs = [word.lstrip("+").partition("=") for word in words]
+    return [value.strip("'\"") for name, _, value in pairs if name == key and value != "null"]
 
 
 def _end_with(parent: int) -> None:
@@ -99,39 +105,3 @@ def leave_the_word() -> None:
     """Wait before saying what the first rank may be about to say as well, and then ends this process."""
     if not is_first():
         time.sleep(PATIENCE)
-
-
-def needs_isolation(config: DictConfig) -> bool:
-    """Whether this is a sweep's job that starts processes itself (not torchrun or SLURM)."""
-    trainer = config.trainer
-    alone = str(trainer.devices) == "1" and trainer.num_nodes == 1 and "ddp" not in str(trainer.strategy)
-    return HydraConfig.get().mode == RunMode.MULTIRUN and started_by() is None and not alone
-
-
-def run_alone() -> float | None:
-    """Run the current job in a process of its own.
-
-    Returns:
-        Its mAP, from the metrics.json it leaves; None if it leaves none, as task=check does.
-
-    Raises:
-        ValueError: the job failed; its own output says why.
-    """
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
-    kept = [word for word in hydra.overrides.hydra if not word.lstrip("+~").startswith(SWEEPING)]
-    command = [
-        sys.executable,
-        os.path.abspath(sys.argv[0]),
-        *hydra.overrides.task,
-        *kept,
-        "hydra.mode=RUN",
-        f"hydra.run.dir='{folder}'",
-    ]
-    done = subprocess.run(command, cwd=hydra.runtime.cwd)
-    if done.returncode:
-        raise ValueError(
-            f"job {hydra.job.num} ({' '.join(hydra.overrides.task)}) ended with status {done.returncode}"
-        )
-    figures = folder / "metrics.json"
-    return float(json.loads(figures.read_text())["mAP"]) if figures.is_file() else None

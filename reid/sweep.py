@@ -4,57 +4,131 @@ import csv
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
+from textwrap import shorten
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+
+from reid.status import Status
+from reid.whole import whole
 
 REPEATS = ("seed", "data.split")  # of these the average is an experiment's result
+SHOWN = {"mAP": "mAP", "rank1": "rank-1", "pck": "PCK"}  # figures in per cent, and accuracies of attributes
+ACCURACY = "_accuracy"
 
-Job = dict[str, Any]  # "overrides": key -> value, and the figures of its metrics.json
+Job = dict[str, Any]  # "job": its number, "overrides": key -> value, "status", "minutes", and its figures
 
 
 class SweepTable(Callback):
     """Hydra's hook at the end of ``-m``: reads what the jobs left, by whatever launcher they ran.
 
-    Leaves ``results.csv`` in the sweep's folder and, if jobs differ in ``seed`` or ``data.split`` alone,
-    ``metrics.json``: each figure's mean, and its standard deviation over the jobs under ``deviation``.
+    Leaves ``results.csv`` in the sweep's folder, the best job first, and, if jobs differ in ``seed`` or
+    ``data.split`` alone, ``metrics.json``: each figure's mean, and its standard deviation over the jobs under
+    ``deviation``. Ends the program with status 1 if a job failed.
     """
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        jobs = read_jobs(folder)
-        varied = [key for key in keys_of(jobs) if len({job["overrides"].get(key) for job in jobs}) > 1]
-        if len(jobs) < 2 or not varied:
-            return
-        figures = [key for key in jobs[0] if isinstance(jobs[0][key], int | float)]
-        with (folder / "results.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([*varied, *figures])
-            for job in jobs:
-                given = [job["overrides"].get(key, "") for key in varied]
-                writer.writerow([*given, *(job.get(key, "") for key in figures)])
-        rows = {" ".join(f"{key}={job['overrides'].get(key)}" for key in varied): job for job in jobs}
-        if all(key in REPEATS for key in varied):
-            mean, deviation = average(jobs, figures)
-            content = json.dumps({**mean, "jobs": len(jobs), "deviation": deviation}, indent=2)
-            (folder / "metrics.json").write_text(content + "\n")
-            rows |= {f"mean of {len(jobs)}": mean, "standard deviation": deviation}
-        from reid.tasks.report import table  # here, so that `--help` does not wait for torch
+        show(folder)
+        failed = [job for job in read_jobs(folder) if job["status"] != "finished"]
+        if failed:
+            sys.stderr.write(f"{len(failed)} of the jobs failed; sweep.resume={folder} tries them again\n")
+            sys.exit(1)
 
-        sys.stdout.write(f"\n{table(rows)}\nresults in {folder}\n")
+
+def show(folder: Path) -> None:
+    """Write results.csv and show the table, of what has run so far."""
+    jobs = read_jobs(folder)
+    varied = [key for key in keys_of(jobs) if len({job["overrides"].get(key) for job in jobs}) > 1]
+    if len(jobs) < 2 or not varied:
+        return
+    write_results(jobs, varied, folder / "results.csv")
+    lines = [row(job, varied) for job in jobs]
+    finished = [job for job in jobs if job["status"] == "finished"]
+    if len(finished) > 1 and all(key in REPEATS for key in varied):
+        mean, deviation = average(finished)
+        content = {**mean, "jobs": len(finished), "deviation": deviation}
+        (folder / "metrics.json").write_text(json.dumps(content, indent=2) + "\n")
+        for name, figures in ((f"mean of {len(finished)}", mean), ("deviation", deviation)):
+            lines.append({"status": name, **percentages(figures)})
+    sys.stdout.write(f"\n{aligned(lines)}\nresults in {folder}\n")
 
 
 def read_jobs(folder: Path) -> list[Job]:
-    """What each job of a sweep was asked for and found, in the order of numbers in their folders' names."""
+    """What each job of a sweep was asked for and found, the best first; equals in the order of numbers."""
     jobs = []
-    for metrics in sorted(folder.glob("*/metrics.json"), key=lambda path: in_words(path.parent.name)):
-        words: Any = OmegaConf.to_container(OmegaConf.load(metrics.parent / ".hydra" / "overrides.yaml"))
-        overrides = dict(word.lstrip("+~").split("=", 1) for word in words if "=" in word)
-        jobs.append({"overrides": overrides, **json.loads(metrics.read_text())})
-    return jobs
+    for path in sorted(folder.glob("*/status.json"), key=lambda path: in_words(path.parent.name)):
+        status = Status.read(path.parent)
+        assert status is not None
+        metrics = path.with_name("metrics.json")
+        figures = json.loads(metrics.read_text()) if status.state == "finished" and metrics.is_file() else {}
+        known = {
+            "job": path.parent.name.partition("_")[0],
+            "overrides": dict(word.lstrip("+~").split("=", 1) for word in status.overrides if "=" in word),
+            "status": status.state,
+            "error": status.error or "",
+            "objective": status.objective,
+            "minutes": round(status.seconds / 60, 2),
+        }
+        jobs.append(figures | known)
+    return sorted(jobs, key=lambda job: -1.0 if job["objective"] is None else job["objective"], reverse=True)
+
+
+def write_results(jobs: Sequence[Job], varied: Sequence[str], path: Path) -> None:
+    """A row a job: what it alone was asked for, how it ended, and each of its figures."""
+    known = ("job", "status", "objective", "minutes", "error")
+    figures = [key for key in keys_of(jobs, None) if key not in known and is_number(jobs, key)]
+    with whole(path) as draft, draft.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["job", *varied, *known[1:], *figures])
+        for job in jobs:
+            given = [job["overrides"].get(key, "") for key in varied]
+            writer.writerow([job["job"], *given, *(job.get(key, "") for key in (*known[1:], *figures))])
+
+
+def is_number(jobs: Sequence[Job], key: str) -> bool:
+    return all(isinstance(job[key], int | float) for job in jobs if key in job)
+
+
+def row(job: Job, varied: Sequence[str]) -> dict[str, str]:
+    """A job's line of the table."""
+    line = {"job": job["job"], **{key: job["overrides"].get(key, "") for key in varied}}
+    line["status"] = job["status"]
+    if "epoch" in job:
+        line["epoch"] = str(job["epoch"])
+    line |= percentages(job)
+    if "train_images_per_second" in job:
+        line["images/s"] = f"{job['train_images_per_second']:.0f}"
+    return line | {"minutes": f"{job['minutes']:.1f}", "": shorten(job["error"], 80)}
+
+
+def percentages(figures: Mapping[str, Any]) -> dict[str, str]:
+    names = SHOWN | {key: key.replace(ACCURACY, " acc") for key in figures if key.endswith(ACCURACY)}
+    return {name: f"{100 * figures[key]:.1f}" for key, name in names.items() if key in figures}
+
+
+def aligned(lines: Sequence[Mapping[str, str]]) -> str:
+    """A table of words; what a line does not know stays empty.
+
+    >>> print(aligned([{"job": "1", "lr": "1e-3", "mAP": "60.1"}, {"job": "10", "lr": "0.01"}]))
+    job    lr   mAP
+      1  1e-3  60.1
+     10  0.01
+    """
+    heads = list(dict.fromkeys(key for line in lines for key in line))
+    heads.sort(key=lambda head: head == "")  # the errors, which are long
+    widths = {head: max(len(head), *(len(line.get(head, "")) for line in lines)) for head in heads}
+    rows = [{head: head for head in heads}, *lines]
+    return "\n".join(
+        "  ".join(
+            line.get(head, "").rjust(widths[head]) if head else line.get(head, "") for head in heads
+        ).rstrip()
+        for line in rows
+    )
 
 
 def in_words(name: str) -> list[tuple[int, str]]:
@@ -62,11 +136,13 @@ def in_words(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def keys_of(jobs: list[Job]) -> list[str]:
-    return list(dict.fromkeys(key for job in jobs for key in job["overrides"]))
+def keys_of(jobs: Sequence[Job], part: str | None = "overrides") -> list[str]:
+    """The keys of all jobs' overrides, or of the jobs themselves, in the order of their appearance."""
+    return list(dict.fromkeys(key for job in jobs for key in (job if part is None else job[part])))
 
 
-def average(jobs: list[Job], figures: list[str]) -> tuple[dict[str, float], dict[str, float]]:
+def average(jobs: Sequence[Job]) -> tuple[dict[str, float], dict[str, float]]:
     """Mean and sample standard deviation of the figures that all jobs have."""
-    values = {key: [job[key] for job in jobs] for key in figures if all(key in job for job in jobs)}
+    figures = [key for key in jobs[0] if all(isinstance(job.get(key), int | float) for job in jobs)]
+    values = {key: [job[key] for job in jobs] for key in figures}
     return {key: fmean(v) for key, v in values.items()}, {key: stdev(v) for key, v in values.items()}

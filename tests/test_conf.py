@@ -1,5 +1,6 @@
 """Every option of every group composes and builds, found by listing conf/: a new yaml is covered at once."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,13 +46,27 @@ def composed(*sentence: str) -> DictConfig:
 
 def test_every_group_is_known_here() -> None:
     known = {"callbacks", "cluster", "data", "experiment", "logger", "model"}
-    known |= {"optimizer", "schedule", "task", "trainer", "transforms"}
+    known |= {"optimizer", "schedule", "sweep", "task", "trainer", "transforms"}
     assert {path.name for path in CONF.iterdir() if path.is_dir()} == known
 
 
 @pytest.mark.parametrize("name", options("task"))
 def test_a_task_names_a_function(name: str) -> None:
     assert callable(get_method(composed(f"task={name}").task.run))
+
+
+@pytest.mark.parametrize("name", options("sweep"))
+def test_a_sweep_composes_at_each_of_its_values(name: str) -> None:
+    GlobalHydra.instance().clear()
+    initialize_config_dir(str(CONF), version_base="1.3")
+    if name == "search":
+        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    hydra = compose("config", [f"sweep={name}"], return_hydra_config=True).hydra
+    assert hydra.mode.name == "MULTIRUN"
+    for key, values in hydra.sweeper.params.items():
+        given = re.sub(r"^\w+\(|\)$", "", str(values)) if "tag(" not in str(values) else "1e-3"
+        for value in given.split(","):
+            composed("model=multitask", "data=vehicles", f"{key}={value.strip()}")
 
 
 @pytest.mark.parametrize("name", [name for name in options("model") if name != "pose"])

@@ -178,24 +178,6 @@ def test_two_processes_train_with_pk_batches(program) -> None:
     assert len(outcome.table()) == 1
 
 
-def test_a_sweep_over_distributed_jobs_runs_each_once(program) -> None:
-    outcome = program(
-        "-m",
-        f"hydra.sweep.dir={program.work}/sweep",
-        "trainer=ddp_cpu",
-        "trainer.devices=2,1",
-        "trainer.max_epochs=1",
-        "data.batch_size=8",
-    )
-    assert outcome.status == 0, outcome.err
-    folders = sorted(path for path in (program.work / "sweep").iterdir() if path.is_dir())
-    assert len(folders) == 2
-    steps = [int((folder / "metrics.csv").read_text().splitlines()[1].split(",")[1]) for folder in folders]
-    assert steps == [3, 6], "48 images in batches of 8, on two processes and on one"
-    table = (program.work / "sweep" / "results.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in table] == ["trainer.devices", "2", "1"]
-
-
 def test_ctrl_c_in_an_evaluation_ends_with_its_status(program, trained, small) -> None:
     checkpoint = f"checkpoint={trained.folder}/checkpoints/best.ckpt"
     with mock.patch.object(RetrievalMetrics, "on_validation_batch_end", side_effect=KeyboardInterrupt):

@@ -1,0 +1,124 @@
+"""Sweeps survive: a broken rank, a failed job, a killed sweep; one after the other or several at once."""
+
+import csv
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from reid.status import Status
+
+HERE = Path(__file__).parent
+DDP = ("trainer=ddp_cpu", "trainer.max_epochs=1", "data.batch_size=8", "check=none")
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_rank_that_breaks_fails_its_job_and_no_other(program) -> None:
+    folder = program.work / "broken"
+    outcome = program(
+        "-m",
+        f"hydra.sweep.dir={folder}",
+        *DDP,
+        "+callbacks.breaking._target_=breaking.OneRankRaises",
+        "+callbacks.breaking.rank=1,9",
+        PYTHONPATH=str(HERE),
+    )
+    assert outcome.status == 1
+    good, broken = rows(folder)
+    assert (good["status"], good["+callbacks.breaking.rank".lstrip("+")]) == ("finished", "9")
+    assert (broken["job"], broken["status"]) == ("0", "failed")
+    first = next(path for path in folder.iterdir() if path.name.startswith("0_"))
+    logs = "".join(path.read_text() for path in first.glob("*.log"))
+    assert "one rank broke" in logs, "a failed job's own log tells the failure"
+    assert "1 of the jobs failed" in outcome.err
+
+
+def test_several_at_once_each_with_its_processes(program) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    folder = program.work / "joblib"
+    outcome = program(
+        "-m", f"hydra.sweep.dir={folder}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *DDP,
+        "trainer.devices=2,1",
+        "seed=1,one",
+    )  # fmt: skip
+    assert outcome.status == 1
+    table = rows(folder)
+    assert sorted((row["trainer.devices"], row["seed"], row["status"]) for row in table) == [
+        ("1", "1", "finished"),
+        ("1", "one", "failed"),
+        ("2", "1", "finished"),
+        ("2", "one", "failed"),
+    ]
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    assert len(folders) == 4, "each job ran once"
+    steps = [
+        int((place / "metrics.csv").read_text().splitlines()[1].split(",")[1])
+        for place in folders
+        if (place / "metrics.csv").is_file()
+    ]
+    assert steps == [3, 6], "48 images in batches of 8, on two processes and on one"
+    assert "one" in (folders[1] / "run.log").read_text()
+    assert "rank-1" in (folders[0] / "console.log").read_text()
+
+
+def test_a_killed_sweep_goes_on_where_it_was(program) -> None:
+    folder = program.work / "killed"
+    sentence = ("trainer.max_epochs=12", "check=none", "seed=1,2", "data.cache=ram")
+    process, _ = program.start("-m", f"hydra.sweep.dir={folder}", *sentence)
+    second = folder / "1_osnet_x0_25-pedestrians"
+    deadline = time.monotonic() + 300
+    while not (second / "checkpoints" / "last.ckpt").is_file():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    while any(f"{folder}" in command for command in commands()):
+        assert time.monotonic() < deadline, "a job outlives its sweep"
+        time.sleep(0.1)
+    first = Status.read(folder / "0_osnet_x0_25-pedestrians")
+    assert (first.state, Status.read(second).state) == ("finished", "running")
+
+    outcome = program("-m", *sentence, f"sweep.resume={folder}")
+    assert outcome.status == 0, outcome.err
+    assert "job 0 is finished already" in outcome.err
+    assert Status.read(folder / "0_osnet_x0_25-pedestrians") == first
+    assert [row["status"] for row in rows(folder)] == ["finished", "finished"]
+    epochs = [line.split(",")[0] for line in (second / "metrics.csv").read_text().splitlines()[1:]]
+    assert epochs == [str(epoch) for epoch in range(12)], "the epochs before and after, each once"
+    assert "resume=" in (second / ".hydra" / "overrides.yaml").read_text()
+
+
+def test_a_search_outlives_a_trial_that_fails(program) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    folder = program.work / "search"
+    outcome = program(
+        f"hydra.sweep.dir={folder}",
+        "sweep=search",
+        "hydra.sweeper.n_trials=2",  # of which the sampler's seed makes the second fail
+        "seed=choice(1,one)",
+        "trainer.max_epochs=1",
+        "check=none",
+    )
+    assert outcome.status == 1
+    best, failed = rows(folder)
+    assert (best["seed"], failed["seed"], failed["status"]) == ("1", "one", "failed")
+    assert f"Best value: {best['mAP']}" in outcome.out
+
+
+def commands() -> list[str]:
+    """The command lines of all running processes."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        if int(place.name) != os.getpid():
+            try:
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue
+    return [command for command in found if "run.py" in command]
