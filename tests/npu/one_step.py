@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
 
@@ -92,7 +93,7 @@ def reductions(strategy: NPUDDPStrategy) -> dict[str, Any]:
     return found
 
 
-def hooked_gradient() -> dict[str, Any]:
+def hooked_gradient(plugin: type[NPUDDPStrategy]) -> dict[str, Any]:
     """The gradient that a communication hook makes of float16 sums, and what it was called with."""
     buckets: list[str] = []
 
@@ -100,7 +101,7 @@ def hooked_gradient() -> dict[str, Any]:
         buckets.append(bucket.buffer().device.type)
         return fp16_compress_hook(state, bucket)
 
-    return {"gradient": gradient(placed(NPUDDPStrategy(ddp_comm_hook=hook))), "buckets": buckets}
+    return {"gradient": gradient(placed(plugin(ddp_comm_hook=hook))), "buckets": buckets}
 
 
 def draws(device: torch.device) -> dict[str, list[float]]:
@@ -134,13 +135,47 @@ def parts(strategy: NPUDDPStrategy) -> Parts:
     yield "backend", distributed.get_backend_config(distributed.group.WORLD)
     yield "gradient", gradient(strategy)
     yield "reductions", reductions(strategy)
-    yield "hooked", hooked_gradient()
+    yield "hooked", hooked_gradient(type(strategy))
     yield "draws", draws(device)
     yield "statistics", statistics(accelerator, device)
 
 
+class OnAnyDevice(NPUAccelerator):
+    """Broken: the process keeps the device that it happens to have."""
+
+    def setup_device(self, device: torch.device) -> None:
+        pass
+
+
+class OneForAll(NPUDDPStrategy):
+    """Broken: each rank takes the first device."""
+
+    @property
+    def root_device(self) -> torch.device:
+        return self.parallel_devices[0]
+
+
+class Unwrapped(NPUDDPStrategy):
+    """Broken: the module trains without DistributedDataParallel."""
+
+    def configure_ddp(self) -> None:
+        pass
+
+
+class StockReduce(NPUDDPStrategy):
+    """Broken: Lightning's reduce."""
+
+    reduce = DDPStrategy.reduce
+
+
+TIMEOUT = 60
 PLUGINS: dict[str, Callable[[], NPUDDPStrategy]] = {
-    "ours": lambda: NPUDDPStrategy(accelerator=NPUAccelerator(), timeout=60),
+    "ours": lambda: NPUDDPStrategy(TIMEOUT, accelerator=NPUAccelerator()),
+    "no set_device": lambda: NPUDDPStrategy(TIMEOUT, accelerator=OnAnyDevice()),
+    "one device": lambda: OneForAll(TIMEOUT, accelerator=NPUAccelerator()),
+    "no DDP": lambda: Unwrapped(TIMEOUT, accelerator=NPUAccelerator()),
+    "stock reduce": lambda: StockReduce(TIMEOUT, accelerator=NPUAccelerator()),
+    "gloo": lambda: NPUDDPStrategy(TIMEOUT, "gloo", accelerator=NPUAccelerator()),
 }
 
 
