@@ -26,7 +26,7 @@ Job = dict[str, Any]  # "job": its number, "overrides": key -> value, "status", 
 class SweepTable(Callback):
     """Hydra's hook at the end of ``-m``: reads what the jobs left, by whatever launcher they ran.
 
-    Leaves ``results.csv`` in the sweep's folder, the best job first, and, if jobs differ in ``seed`` or
+    Leaves ``results.csv`` and ``report.html`` in the sweep's folder, the best job first, and, if jobs differ in ``seed`` or
     ``data.split`` alone, ``metrics.json``: each figure's mean, and its standard deviation over the jobs under
     ``deviation``. Ends the program with status 1 if a job failed.
     """
@@ -41,13 +41,16 @@ class SweepTable(Callback):
 
 
 def show(folder: Path) -> None:
-    """Write results.csv and show the table, of what has run so far."""
+    """Write results.csv and report.html and show the table, of what has run so far."""
+    from reid.pages import write_sweep_report  # here, so that a job does not wait for matplotlib
+
     jobs = read_jobs(folder)
     varied = [key for key in keys_of(jobs) if len({job["overrides"].get(key) for job in jobs}) > 1]
     if len(jobs) < 2 or not varied:
         return
     write_results(jobs, varied, folder / "results.csv")
     lines = [row(job, varied) for job in jobs]
+    write_sweep_report(lines, folder)
     finished = [job for job in jobs if job["status"] == "finished"]
     if len(finished) > 1 and all(key in REPEATS for key in varied):
         mean, deviation = average(finished)
@@ -103,7 +106,8 @@ def row(job: Job, varied: Sequence[str]) -> dict[str, str]:
     line |= percentages(job)
     if "train_images_per_second" in job:
         line["images/s"] = f"{job['train_images_per_second']:.0f}"
-    return line | {"minutes": f"{job['minutes']:.1f}", "": shorten(job["error"], 80)}
+    line["minutes"] = f"{job['minutes']:.1f}"
+    return line | ({"error": job["error"]} if job["error"] else {})
 
 
 def percentages(figures: Mapping[str, Any]) -> dict[str, str]:
@@ -120,15 +124,11 @@ def aligned(lines: Sequence[Mapping[str, str]]) -> str:
      10  0.01
     """
     heads = list(dict.fromkeys(key for line in lines for key in line))
-    heads.sort(key=lambda head: head == "")  # the errors, which are long
-    widths = {head: max(len(head), *(len(line.get(head, "")) for line in lines)) for head in heads}
-    rows = [{head: head for head in heads}, *lines]
-    return "\n".join(
-        "  ".join(
-            line.get(head, "").rjust(widths[head]) if head else line.get(head, "") for head in heads
-        ).rstrip()
-        for line in rows
-    )
+    heads.sort(key=lambda head: head == "error")  # the last, as it is long
+    rows = [{head: shorten(line.get(head, ""), 80) for head in heads} for line in lines]
+    rows = [{head: head for head in heads}, *rows]
+    widths = {head: max(len(row[head]) for row in rows) for head in heads} | {"error": 0}
+    return "\n".join("  ".join(row[head].rjust(widths[head]) for head in heads).rstrip() for row in rows)
 
 
 def in_words(name: str) -> list[tuple[int, str]]:

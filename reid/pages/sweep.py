@@ -47,8 +47,8 @@ def write_sweep_report(rows: Sequence[Mapping[str, str]], folder: Path) -> Path:
 def kind(column: str, value: str) -> str:
     """How a cell looks."""
     if column == "status":
-        return value if value in ("finished", "failed", "killed") else ""
-    return "text" if column == "overrides" else ""
+        return value if value in ("finished", "failed", "interrupted") else ""
+    return "text" if column in ("overrides", "error") else ""
 
 
 def report_of(row: Mapping[str, str], folder: Path) -> str:
