@@ -26,9 +26,9 @@ Job = dict[str, Any]  # "job": its number, "overrides": key -> value, "status", 
 class SweepTable(Callback):
     """Hydra's hook at the end of ``-m``: reads what the jobs left, by whatever launcher they ran.
 
-    Leaves ``results.csv`` and ``report.html`` in the sweep's folder, the best job first, and, if jobs differ in ``seed`` or
-    ``data.split`` alone, ``metrics.json``: each figure's mean, and its standard deviation over the jobs under
-    ``deviation``. Ends the program with status 1 if a job failed.
+    Leaves ``results.csv`` and ``report.html`` in the sweep's folder, the best job first, and, if jobs differ
+    in ``seed`` or ``data.split`` alone, ``metrics.json``: each figure's mean, and its standard deviation over
+    the jobs under ``deviation``. Ends the program with status 1 if a job failed.
     """
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:

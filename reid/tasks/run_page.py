@@ -54,9 +54,11 @@ def leave_page(
             "are left out."
         )
     made = time.strftime("%Y-%m-%d %H:%M")
+    evaluated = page.figures.get("model_file") or page.figures.get("checkpoint")
+    subject = Path(evaluated).name if evaluated else config.model.name  # a checkpoint knows its own model
     return write_run_report(
         RunReport(
-            title=f"{config.model.name} on {datamodule.name}",
+            title=f"{subject} on {datamodule.name}",
             notes=[
                 f"task={config.task.name}, {made}; reid {reid.__version__}, torch {torch.__version__}, "
                 f"{trainer.world_size} x {trainer.strategy.root_device.type}",
