@@ -15,6 +15,7 @@ import reid
 from reid.callbacks import EpochTable, Retrieval
 from reid.datamodules import PictureDataModule
 from reid.evaluation import cmc
+from reid.modules import TaughtModule
 from reid.pages import Chart, Line, Matrix, RunReport, training_charts, write_run_report
 from reid.tasks.findings import choose_for_page, ranked_lists, value_names
 from reid.tasks.page import Page
@@ -55,10 +56,10 @@ def leave_page(
         )
     made = time.strftime("%Y-%m-%d %H:%M")
     evaluated = page.figures.get("model_file") or page.figures.get("checkpoint")
-    subject = Path(evaluated).name if evaluated else config.model.name  # a checkpoint knows its own model
+    source = f" ({Path(evaluated).name})" if evaluated else ""
     return write_run_report(
         RunReport(
-            title=f"{subject} on {datamodule.name}",
+            title=f"{model_name(config, trainer)}{source} on {datamodule.name}",
             notes=[
                 f"task={config.task.name}, {made}; reid {reid.__version__}, torch {torch.__version__}, "
                 f"{trainer.world_size} x {trainer.strategy.root_device.type}",
@@ -80,6 +81,13 @@ def leave_page(
         ),
         folder / "report.html",
     )
+
+
+def model_name(config: DictConfig, trainer: pl.Trainer) -> str:
+    """Whose results these are: a checkpoint or a file brings its own model, whatever is configured."""
+    module = trainer.lightning_module
+    known = module.description.get("model", {}) if isinstance(module, TaughtModule) else {}
+    return str(known.get("name", config.model.name))
 
 
 def tiles(page: Page) -> dict[str, str]:
@@ -113,6 +121,7 @@ def confusion_matrices(datamodule: PictureDataModule, result: Retrieval) -> list
 
 
 def command(config: DictConfig) -> str:
-    """The sentence that started the run; without Hydra the task's name says what it can."""
-    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else [f"task={config.task.name}"]
-    return shlex.join(["python", "run.py", *words])
+    """The sentence that started the run; a caller from Python has none."""
+    if not HydraConfig.initialized():
+        return f"reid.tasks, {config.task.name}: called from Python with the configuration below"
+    return shlex.join(["python", "run.py", *HydraConfig.get().overrides.task])

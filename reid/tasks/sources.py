@@ -110,6 +110,7 @@ def runtime_module(runtime: Runtime) -> TaughtModule:
     """The module of an exported file's network, with its runtime in the network's place."""
     module = outline(dict(runtime.card.description["model"]))
     module.network = RuntimeNetwork(runtime)
+    module.description = dict(runtime.card.description)
     return module
 
 

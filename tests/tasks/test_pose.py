@@ -60,6 +60,7 @@ def test_its_checkpoint_is_evaluated_to_the_same_figures(program: Program, train
     words = [word for word in SMALL if word.startswith(("data=", "data.drawing", "trainer.p", "device"))]
     again = program("task=evaluate", f"checkpoint={best}", *words, small=False)
     assert again.status == 0, again.err
+    assert "<h1>pose (best.ckpt) on vehicles_pose</h1>" in (again.folder / "report.html").read_text()
     ours, theirs = again.metrics(), trained_pose.metrics()
     keys = [key for key in theirs if key.startswith("pck")]
     assert {key: ours[key] for key in keys} == pytest.approx({key: theirs[key] for key in keys})
@@ -77,6 +78,7 @@ def test_an_exported_file_has_the_checkpoints_figures(
     words = [word for word in SMALL if word.startswith(("data=", "data.drawing", "trainer.p", "device"))]
     outcome = program.inside("task=evaluate", file, best, *words, small=False)
     assert outcome.status == 0, outcome.err
+    assert "<h1>pose (best.ckpt) on vehicles_pose</h1>" in (outcome.folder / "report.html").read_text()
     assert set(outcome.metrics()["difference"].values()) == {0.0}
     assert outcome.metrics()["pck"] == pytest.approx(trained_pose.metrics()["pck"])
     refused = program.inside("task=preprocess", file, "data=vehicles_pose", *words, small=False)
