@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from reid.plots.curves import ACCURACY, SCORES, SPEEDS, attribute, best_epoch, points_of
 
 WIDTH, HEIGHT = 400, 220  # of the SVG's own units, which are about the pixels that it gets
-LEFT, RIGHT, TOP, BOTTOM = 56, 10, 10, 26  # margins, with room for the ticks' numbers
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 10, 26  # margins, with room for the ticks' numbers
 DOTTED = 30  # lines of so many points have dots, which say their value when pointed at
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from reid.pages.template import write_page
 
 HIDDEN = ("report",)  # what a row says for the page alone
+TEXTS = ("overrides", "error")  # columns that may be long
 
 
 def write_sweep_report(rows: Sequence[Mapping[str, str]], folder: Path) -> Path:
@@ -25,6 +26,7 @@ def write_sweep_report(rows: Sequence[Mapping[str, str]], folder: Path) -> Path:
     if not rows:
         raise ValueError(f"{folder}: a sweep's page needs at least one job")
     columns = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in HIDDEN]
+    columns.sort(key=lambda column: column == "error")  # the last, as it is long
     counted = Counter(row["status"] for row in rows if row.get("status"))
     states = ", ".join(f"{count} {status}" for status, count in counted.items())
     return write_page(
@@ -33,6 +35,7 @@ def write_sweep_report(rows: Sequence[Mapping[str, str]], folder: Path) -> Path:
         title=f"Sweep {folder.name}",
         summary=f"{len(rows)} job{'s' if len(rows) > 1 else ''}" + (f": {states}" if states else ""),
         columns=columns,
+        texts=TEXTS,
         rows=[
             {
                 "cells": [row.get(key, "") for key in columns],
@@ -48,7 +51,7 @@ def kind(column: str, value: str) -> str:
     """How a cell looks."""
     if column == "status":
         return value if value in ("finished", "failed", "interrupted") else ""
-    return "text" if column in ("overrides", "error") else ""
+    return "text" if column in TEXTS else ""
 
 
 def report_of(row: Mapping[str, str], folder: Path) -> str:

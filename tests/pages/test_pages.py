@@ -140,10 +140,8 @@ def test_pictures_keep_the_limit(tmp_path: Path) -> None:
 
 def test_lines_fill_the_chart() -> None:
     drawing = Chart("", [Line("a", [1, 2, 3, 4], [0, 5, float("nan"), 10])]).draw()
-    third, middle = LEFT + (WIDTH - RIGHT - LEFT) / 3, (TOP + HEIGHT - BOTTOM) / 2
-    assert drawing.curves[0].path == (
-        f"{LEFT},{HEIGHT - BOTTOM} {third:.1f},{middle:g} {WIDTH - RIGHT},{TOP}"
-    )
+    third, middle = round(LEFT + (WIDTH - RIGHT - LEFT) / 3, 1), (TOP + HEIGHT - BOTTOM) / 2
+    assert drawing.curves[0].path == (f"{LEFT},{HEIGHT - BOTTOM} {third:g},{middle:g} {WIDTH - RIGHT},{TOP}")
     assert [text for _, text in drawing.y_ticks] == ["0", "2", "4", "6", "8", "10"]
     lone = Chart("", [Line("a", [7], [50])], unit="%", marked=7).draw()
     assert lone.marked == (LEFT + WIDTH - RIGHT) / 2
@@ -260,7 +258,7 @@ def sweep(tmp_path: Path) -> Path:
         (tmp_path / job / "report.html").touch()
     rows = [
         {"job": "0", "overrides": f"note={ODD}", "status": "finished", "mAP": "9.5"},
-        {"job": "1", "overrides": "seed=2", "status": "failed"},
+        {"job": "1", "overrides": "seed=2", "status": "failed", "error": "ValueError: no"},
         {"job": "2_odd #1", "overrides": "seed=3", "status": "finished", "mAP": "71.0", "rank1": "80.0"},
     ]
     return write_sweep_report(rows, tmp_path)
@@ -273,6 +271,8 @@ def test_a_sweep_leads_to_its_jobs(sweep: Path) -> None:
     assert not [value for name, value in elements.attributes if name == "src"]
     assert "b" not in elements.tags
     assert f"note={ODD}" in [text for _, text in elements.texts]
+    columns = ["job", "overrides", "status", "mAP", "rank1", "error"]
+    assert [text for where, text in elements.texts if where == "button" and text.strip()] == columns
     assert any("3 jobs: 2 finished, 1 failed" in text for _, text in elements.texts)
     with pytest.raises(ValueError, match="at least one job"):
         write_sweep_report([], sweep.parent)

@@ -78,7 +78,7 @@ def test_an_exported_file_has_the_checkpoints_figures(
     words = [word for word in SMALL if word.startswith(("data=", "data.drawing", "trainer.p", "device"))]
     outcome = program.inside("task=evaluate", file, best, *words, small=False)
     assert outcome.status == 0, outcome.err
-    assert "<h1>pose (best.ckpt) on vehicles_pose</h1>" in (outcome.folder / "report.html").read_text()
+    assert "<h1>pose (pose.onnx) on vehicles_pose</h1>" in (outcome.folder / "report.html").read_text()
     assert set(outcome.metrics()["difference"].values()) == {0.0}
     assert outcome.metrics()["pck"] == pytest.approx(trained_pose.metrics()["pck"])
     refused = program.inside("task=preprocess", file, "data=vehicles_pose", *words, small=False)
