@@ -7,6 +7,7 @@ from reid.npu.accelerator import NPUAccelerator
 from reid.npu.devices import check_npu, device_count, device_indices
 from reid.npu.facts import npu_has_bf16, npu_name, npu_peak_memory, npu_versions
 from reid.npu.precision import NPUMixedPrecision, StaticGradScaler, static_scale
+from reid.npu.profiler import NPUProfiler
 from reid.npu.random_state import random_state, set_random_state
 from reid.npu.strategies import NPUDDPStrategy, SingleNPUStrategy
 
@@ -14,6 +15,7 @@ __all__ = [
     "NPUAccelerator",
     "NPUDDPStrategy",
     "NPUMixedPrecision",
+    "NPUProfiler",
     "SingleNPUStrategy",
     "StaticGradScaler",
     "check_npu",

@@ -24,6 +24,7 @@ from reid.datamodules import PictureDataModule, ReIDDataModule, VeRiPoseDataModu
 from reid.datamodules.predicted import PoseFinder
 from reid.deploy import RuntimeNetwork
 from reid.modules import PoseModule, TaughtModule
+from reid.npu import NPUProfiler
 from reid.npu import register as register_npu
 from reid.tasks import hardware
 from reid.tasks.world import check_world
@@ -35,7 +36,12 @@ WORDS = ("name", "width", "modules")  # of `config.model`: said there for other 
 READING = ("reading", "flip_test", "flip_shift")  # of `config.model`: not learnt
 WEIGHTS = ("trunk_weights", "weights")  # of `config.model`: files to start from, in this order
 OURS = ("scale_lr", "bind_cores", "rank_table")  # of `config.trainer`: what Lightning's Trainer does not know
-PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}
+PROFILERS = {
+    "simple": SimpleProfiler,
+    "advanced": AdvancedProfiler,
+    "pytorch": PyTorchProfiler,
+    "npu": NPUProfiler,
+}
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -352,7 +358,7 @@ def profiler(kind: Any, folder: Path) -> Any:
     """Lightning's profiler of a name, writing into ``folder``; what is no name is its own.
 
     Raises:
-        ValueError: a name that Lightning does not know.
+        ValueError: an unknown name, or npu where there is none.
     """
     if not isinstance(kind, str):
         return None if kind is None else instantiate(kind, _convert_="all")

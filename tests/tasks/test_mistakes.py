@@ -156,7 +156,7 @@ def test_full_error_shows_the_traceback(program, tmp_path: Path) -> None:
         ("trainer.limit_val_batches=0.5", "part of a gallery ranks nothing"),
         ("trainer.fast_dev_run=true", "use trainer.max_epochs=1 trainer.limit_train_batches=3"),
         ("trainer.overfit_batches=2", "use trainer.max_epochs=1 trainer.limit_train_batches=3"),
-        ("trainer.profiler=fast", "use simple, advanced, pytorch or null"),
+        ("trainer.profiler=fast", "use simple, advanced, pytorch, npu or null"),
         ("trainer.scale_lr=square", "use none, or linear"),
     ],
 )
