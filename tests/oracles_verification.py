@@ -35,3 +35,14 @@ def true_positive_rate(positives: Sequence[float], negatives: Sequence[float], f
         if false <= floor(fpr * len(negatives)):
             best = max(best, sum(distance <= threshold for distance in positives))
     return float(Fraction(best, len(positives)))
+
+
+def threshold(negatives: Sequence[float], fpr: Fraction) -> tuple[float | None, Fraction]:
+    """The largest negative up to which few enough lie, one being few enough; and their share of all."""
+    allowed = max(1, floor(fpr * len(negatives)))
+    best, share = None, Fraction(0)
+    for value in negatives:
+        false = sum(distance <= value for distance in negatives)
+        if false <= allowed and (best is None or value > best):
+            best, share = value, Fraction(false, len(negatives))
+    return best, share

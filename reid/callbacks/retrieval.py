@@ -28,14 +28,19 @@ from reid.contracts import Batch, Distance, Features, Labels
 from reid.datasets.records import Benchmark
 from reid.evaluation import (
     COUNTS,
+    JUNK,
+    CosineDistance,
     EuclideanDistance,
     Further,
     Ranking,
+    Threshold,
     Tracks,
     accuracy,
     rank,
     retrieval_metrics,
+    threshold_at,
 )
+from reid.evaluation.further import block_within
 from reid.evaluation.verification import Verification
 from reid.modules import ReIDModule
 
@@ -52,6 +57,7 @@ class Retrieval:
     verification: Verification | None  # by the first distance, on request; None on all ranks but the first
     seconds: float  # features and ranking
     attributes: dict[str, Tensor]  # name -> (A, A) int64, true x predicted; empty on all ranks but the first
+    threshold: Threshold | None = None  # as verification, of global distances and where ``match_rate`` is set
 
 
 class RetrievalMetrics(Scorer):
@@ -78,6 +84,7 @@ class RetrievalMetrics(Scorer):
 
     monitor = "val/mAP"
     result: Retrieval | None = None
+    match_rate: float | None = None  # false positive rate whose distance is looked for, of ``stage`` "val"
 
     def __init__(
         self,
@@ -243,11 +250,26 @@ class RetrievalMetrics(Scorer):
         metrics = {name: self._figures(ranking) for name, ranking in rankings.items()}
         metrics[self.distance] |= {f"{name}_accuracy": accuracy(m) for name, m in matrices.items()}
         verification: Verification | None = None
+        threshold: Threshold | None = None
         if trainer.state.fn == TrainerFn.VALIDATING:
             distance = module.distances(normalize=self.normalize)[self.distance]
             more, verification = self._further(query, gallery, distance)
             metrics[self.distance] |= more
-        return Retrieval(metrics, rankings, verification, 0.0, matrices)
+            if self.match_rate is not None and self.stage == "val":
+                threshold = self._threshold(query, gallery, distance)
+        return Retrieval(metrics, rankings, verification, 0.0, matrices, threshold)
+
+    def _threshold(self, query: Columns, gallery: Columns, distance: Distance) -> Threshold | None:
+        """None of local distances, whose pairs take long; and where all images are of one identity."""
+        labelled = features_of(query), labels_of(query), features_of(gallery), labels_of(gallery)
+        labels = torch.cat([query["identity"], gallery["identity"]])
+        alone = len(set(labels[labels != JUNK].tolist())) < 2
+        if alone or self.match_rate is None or not isinstance(distance, EuclideanDistance | CosineDistance):
+            return None
+        block = block_within(self.memory, images=len(gallery["index"]), queries=len(query["index"]))
+        return threshold_at(
+            *labelled, distance=distance, fpr=self.match_rate, same_camera=self.same_camera, block=block
+        )
 
     def _rank(self, query: Columns, gallery: Columns, distance: Distance, tracks: Tracks | None) -> Ranking:
         return rank(

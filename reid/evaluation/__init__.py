@@ -17,6 +17,7 @@ from reid.evaluation.pairs import JUNK
 from reid.evaluation.ranking import Ranking, rank
 from reid.evaluation.reranking import ReRanking
 from reid.evaluation.single_shot import single_shot_metrics
+from reid.evaluation.threshold import Threshold, threshold_at
 from reid.evaluation.tracks import Tracks
 from reid.evaluation.verification import Verification, verify
 
@@ -30,6 +31,7 @@ __all__ = [
     "LocalDistance",
     "Ranking",
     "ReRanking",
+    "Threshold",
     "Tracks",
     "Verification",
     "accuracy",
@@ -42,5 +44,6 @@ __all__ = [
     "retrieval_metrics",
     "rows",
     "single_shot_metrics",
+    "threshold_at",
     "verify",
 ]

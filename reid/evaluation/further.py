@@ -70,7 +70,7 @@ class Further:
         junk = gallery_labels.identity == JUNK
         labelled = (query, query_labels, gallery, gallery_labels)
         queries, images = len(query_labels), len(gallery_labels)
-        block = BLOCK if memory is None else min(BLOCK, affordable(memory, 0, images=images, queries=queries))
+        block = block_within(memory, images=images, queries=queries)
         figures: dict[str, float] = {}
 
         def add(kind: str, metrics: Mapping[str, float]) -> None:
@@ -119,3 +119,12 @@ class Further:
             for fpr in self.verification:
                 figures[f"tpr_at_fpr_{fpr:g}"] = verification.true_positive_rate(fpr)
         return figures, verification
+
+
+def block_within(memory: int | None, *, images: int, queries: int) -> int:
+    """How many queries are compared with ``images`` at once.
+
+    Raises:
+        ValueError: not one can be in ``memory`` bytes.
+    """
+    return BLOCK if memory is None else min(BLOCK, affordable(memory, 0, images=images, queries=queries))

@@ -36,7 +36,7 @@ class Verification:
         Raises:
             ValueError: ``fpr`` outside of [0, 1], or above what `verify` was asked for.
         """
-        allowed = _allowed(fpr, self.negatives)
+        allowed = allowed_errors(fpr, self.negatives)
         if allowed > self._most:
             raise ValueError(
                 f"fpr={fpr} allows {allowed} of {self.negatives} non-matching pairs, and what is kept tells "
@@ -114,7 +114,7 @@ def verify(
             f"matching and {negatives} other pairs: verification needs both. Check that both are of one "
             "benchmark, and whole; for images of one camera, or of none, take same_camera='keep'"
         )
-    least = _Least(min(_allowed(largest_fpr, negatives) + 1, negatives), of=negatives)
+    least = _Least(min(allowed_errors(largest_fpr, negatives) + 1, negatives), of=negatives)
     same = np.empty(len(pair_row), np.float32)
     for start, table in distance_blocks(query, gallery, distance=distance, block=block):
         here = slice(*pair_query.searchsorted([start, start + len(table)]))
@@ -130,7 +130,7 @@ def verify(
     )
 
 
-def _allowed(fpr: float, negatives: int) -> int:
+def allowed_errors(fpr: float, negatives: int) -> int:
     """⌊fpr · negatives⌋, by the decimal digits: in binary, 0.29 · 100 is less than 29."""
     if not 0 <= fpr <= 1:
         raise ValueError(f"fpr={fpr}: a false positive rate is from 0 to 1")
