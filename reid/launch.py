@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -46,6 +47,16 @@ def is_first() -> bool:
     return not is_child() and os.environ.get(name, "0") == "0"
 
 
+def name_of_start() -> str:
+    """What the processes of this machine share that were started together; empty: nothing is known."""
+    pid = os.getppid() if is_child() or started_by() is not None else os.getpid()
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]  # proc(5): starttime
+    except OSError:
+        return ""
+    return f"{socket.gethostname()} {pid} {began}"
+
+
 def prepare() -> None:
     """Before Hydra begins: other ranks than the first leave no folders and no logs, and none stays behind.
 
@@ -53,6 +64,7 @@ def prepare() -> None:
     log in the folder of the rank that is first on their machine.
     """
     os.environ[PROGRAM] = os.path.abspath(sys.argv[0])
+    sys.argv[1:] = in_our_words(sys.argv[1:])
     place_in_table(sys.argv[1:])
     for folder in values(sys.argv[1:], "sweep.resume"):
         if not Path(folder, "multirun.yaml").is_file():
@@ -73,6 +85,33 @@ def prepare() -> None:
             "hydra.job_logging.root.handlers=[console]",
             "hydra.job_logging.root.level=WARNING",
         ]
+
+
+def in_our_words(words: list[str]) -> list[str]:
+    """The command line with ModelArts's arguments in our words, if it says platform=modelarts.
+
+    There s3:// means OBS as obs:// does. ``--checkpoint_url`` is what a training starts from, and what any
+    other task reads.
+    """
+    if values(words, "platform") != ["modelarts"]:
+        return words
+    training = set(values(words, "task")) <= {"train"}
+    ours = {
+        "--data_url": "paths.data",
+        "--train_url": "storage.output",
+        "--checkpoint_url": "model.weights" if training else "checkpoint",
+    }
+    return [in_ours(word, ours) for word in words]
+
+
+def in_ours(word: str, ours: dict[str, str]) -> str:
+    """One word; an argument without a value is none at all."""
+    name, _, value = word.partition("=")
+    if name not in ours:
+        return word
+    if value.startswith("s3://"):
+        value = "obs" + value.removeprefix("s3")
+    return f"{ours[name]}='{value}'" if value else f"{ours[name]}=null"
 
 
 def place_in_table(words: list[str]) -> None:

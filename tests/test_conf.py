@@ -46,7 +46,7 @@ def composed(*sentence: str) -> DictConfig:
 
 def test_every_group_is_known_here() -> None:
     known = {"callbacks", "cluster", "data", "experiment", "logger", "model"}
-    known |= {"optimizer", "schedule", "sweep", "task", "trainer", "transforms"}
+    known |= {"optimizer", "platform", "schedule", "sweep", "task", "trainer", "transforms"}
     assert {path.name for path in CONF.iterdir() if path.is_dir()} == known
 
 
@@ -149,6 +149,17 @@ def test_a_cluster_takes_its_processes_from_the_launcher(name: str, monkeypatch:
         trainer = composed(f"trainer={kind}", f"cluster={name}").trainer
         assert (trainer.devices, trainer.num_nodes) == ((4, 2) if said else (alone.devices, alone.num_nodes))
         assert trainer.strategy == alone.strategy
+
+
+@pytest.mark.parametrize("name", options("platform"))
+def test_a_platform_says_where_files_are_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_ENDPOINT", "https://obs.example.org")
+    storage = composed(f"platform={name}").storage
+    endpoint, cache = {
+        "none": (None, "~/.cache/reid"),
+        "modelarts": ("https://obs.example.org", "/cache/reid"),
+    }[name]
+    assert (storage.endpoint, storage.cache, storage.output) == (endpoint, cache, None)
 
 
 @pytest.mark.parametrize("name", options("callbacks"))

@@ -35,7 +35,8 @@ def test_a_sentence_of_the_documents_composes(sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["task", "model", "data", "trainer", "cluster", "optimizer", "schedule", "transforms"]
+    "group",
+    ["task", "model", "data", "trainer", "cluster", "platform", "optimizer", "schedule", "transforms"],
 )
 def test_the_readme_lists_every_option(group: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `{group}` |"))

@@ -24,6 +24,7 @@ FLOORS = {
     "checkpoint": 1,
     "rank_table": 1,
     "status": 1,
+    "storage": 1,
     "modules": 2,
     "datamodules": 2,
     "callbacks": 2,

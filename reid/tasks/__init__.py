@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from reid.callbacks import is_lost_peer
 from reid.launch import PATIENCE, is_first, is_job, leave_the_word
 from reid.status import Status
+from reid.tasks.cloud import bring_in, copying_out
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +41,23 @@ def run(config: DictConfig) -> float | None:
     folder, overrides = Path(config.paths.output), list(HydraConfig.get().overrides.task)
     status = (Status.read(folder) if is_job() else None) or Status.begin(overrides)
     record(status, folder)
-    try:
-        objective: float | None = get_method(config.task.run)(config)
-    except (KeyboardInterrupt, SystemExit) as leaving:
-        # Lightning turns Ctrl-C into status 1
-        if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, KeyboardInterrupt):
-            raise
-        record(status.ended("interrupted"), folder)
-        log.warning("Interrupted.")
-        sys.exit(130)
-    except Exception as error:
-        record(status.ended("failed", error=one_line(error)), folder)
-        mark_loggers_failed()
-        end_failed(error)
-    record(status.ended("finished", objective=objective), folder)
+    with ExitStack() as stack:  # the last copy has the status, too
+        try:
+            bring_in(config)
+            stack.enter_context(copying_out(config))
+            objective: float | None = get_method(config.task.run)(config)
+        except (KeyboardInterrupt, SystemExit) as leaving:
+            # Lightning turns Ctrl-C into status 1
+            if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, KeyboardInterrupt):
+                raise
+            record(status.ended("interrupted"), folder)
+            log.warning("Interrupted.")
+            sys.exit(130)
+        except Exception as error:
+            record(status.ended("failed", error=one_line(error)), folder)
+            mark_loggers_failed()
+            end_failed(error)
+        record(status.ended("finished", objective=objective), folder)
     return objective
 
 
