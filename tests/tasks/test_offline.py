@@ -122,7 +122,7 @@ def test_several_inputs_have_folders_of_their_own(program: Program, flows) -> No
     assert image.name == points.name
     assert image.stat().st_size == (3 + 36 + 13) * 32 * 32 * 4
     assert points.stat().st_size == 108 * 4
-    (data,) = program.data.glob("vehicles*")
+    (data,) = program.data.glob("vehicles-*-4-4-2-2")
     picture = cv2.imread(str(next(data.rglob(f"{image.stem}.jpg"))))
     with (data / "label_query.csv").open() as file:
         row = next(row for row in csv.reader(file) if row[0] == f"{image.stem}.jpg")

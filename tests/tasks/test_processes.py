@@ -116,7 +116,7 @@ def sentence(trained) -> list[str]:
 
 @pytest.fixture
 def expected(trained) -> dict:
-    own = ("evaluation_seconds", "train_images_per_second", "epoch")
+    own = ("evaluation_seconds", "train_images_per_second", "epoch", "match_threshold")
     return {name: value for name, value in trained.metrics().items() if name not in own}
 
 

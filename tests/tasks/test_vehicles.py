@@ -170,9 +170,9 @@ def test_a_sweep_over_switches_leaves_a_table(program) -> None:
     with (program.work / "switches" / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     asked = [(float(row["optimizer.lr"]), row["data.heatmap"]) for row in rows]
-    assert asked == [(3e-4, "True"), (3e-4, "False"), (7e-4, "True"), (7e-4, "False")]
+    assert sorted(asked) == [(3e-4, "False"), (3e-4, "True"), (7e-4, "False"), (7e-4, "True")]
     assert all(0 < float(row["mAP"]) <= 1 and 0 <= float(row["color_accuracy"]) <= 1 for row in rows)
-    assert "optimizer.lr=0.0007 data.heatmap=False" in outcome.out
+    assert "optimizer.lr  data.heatmap" in outcome.out
 
 
 def test_attributes_of_ones_own_pictures_are_learnt_and_compared_by_name(
