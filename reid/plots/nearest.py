@@ -7,19 +7,13 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from reid.plots.ranked_lists import PLACES, Grid, draw_heading
+from reid.plots.ranked_lists import PLACES, draw_heading, laid_out, titled_sheet
 from reid.plots.sheet import (
     CAPTION,
     FRAME,
-    GAP,
     HEADING,
-    LETTER,
-    LINE,
     MARGIN,
-    Sheet,
-    cell_size,
     draw_cell,
-    read_rgb,
 )
 from reid.plots.style import BLUE, FAINT, SOFT, STYLE, write_png
 
@@ -45,13 +39,8 @@ def plot_nearest(lists: Sequence[NearestList], path: Path, *, title: str = "") -
     """
     if not lists:
         raise ValueError("0 lists to plot: give at least one query")
-    images = {file: read_rgb(file) for one in lists for file in (one.query, *one.gallery[:PLACES])}
-    width, height = cell_size([image for image in images.values() if image is not None])
-    grid = Grid(width, height, places=max(len(one.gallery[:PLACES]) for one in lists))
-    lines = textwrap.wrap(title, (grid.right - MARGIN) // LETTER)
-    top = MARGIN + LINE * len(lines) + (GAP if lines else 0)
-    sheet = Sheet(grid.right + MARGIN, top + HEADING + grid.row * len(lists) + MARGIN)
-    sheet.write(MARGIN, MARGIN, "\n".join(lines), va="top", size=12, weight="bold")
+    images, grid = laid_out([(one.query, *one.gallery[:PLACES]) for one in lists])
+    sheet, top = titled_sheet(grid, title, below=HEADING + grid.row * len(lists) + MARGIN)
     draw_heading(sheet, grid, "", y=top)
     for number, one in enumerate(lists):
         y = top + HEADING + number * grid.row
@@ -60,8 +49,8 @@ def plot_nearest(lists: Sequence[NearestList], path: Path, *, title: str = "") -
         captions = ["", *(f"{distance:.3g}" for distance in one.distance[:PLACES])]
         for place, (file, caption) in enumerate(zip((one.query, *one.gallery), captions, strict=False)):
             x, colour = grid.x(place), FAINT if place else BLUE
-            draw_cell(sheet, images[file], x=x, y=y + FRAME, size=(width, height), colour=colour)
-            middle = (x + width / 2, y + grid.row - CAPTION / 2 - 1)
+            draw_cell(sheet, images[file], x=x, y=y + FRAME, size=(grid.width, grid.height), colour=colour)
+            middle = (x + grid.width / 2, y + grid.row - CAPTION / 2 - 1)
             sheet.write(*middle, caption, va="center", ha="center", size=7.5, color=SOFT)
     sheet.figure.figimage(sheet.pixels)
     return write_png(sheet.figure, path)

@@ -91,16 +91,11 @@ def plot_ranked_lists(lists: Sequence[RankedList], path: Path, *, title: str = "
     """
     if not lists:
         raise ValueError("0 ranked lists to plot: give at least one query that was scored")
-    images = {file: read_rgb(file) for one in lists for file in (one.query, *one.gallery[:PLACES])}
-    width, height = cell_size([image for image in images.values() if image is not None])
-    grid = Grid(width, height, places=max(len(one.gallery[:PLACES]) for one in lists))
+    images, grid = laid_out([(one.query, *one.gallery[:PLACES]) for one in lists])
     groups = [(name, list(members)) for name, members in groupby(lists, key=lambda one: one.group)]
-    lines = textwrap.wrap(title, (grid.right - MARGIN) // LETTER)
-    top = MARGIN + LINE * len(lines) + (GAP if lines else 0)
-    bottom = top + HEADING * len(groups) + grid.row * len(lists)
-    sheet = Sheet(grid.right + MARGIN, bottom + KEY)
-    sheet.write(MARGIN, MARGIN, "\n".join(lines), va="top", size=12, weight="bold")
-    y = top
+    rows = HEADING * len(groups) + grid.row * len(lists)
+    sheet, y = titled_sheet(grid, title, below=rows + KEY)
+    bottom = y + rows
     for name, members in groups:
         draw_heading(sheet, grid, name, y=y)
         y += HEADING
@@ -134,6 +129,26 @@ class Grid:
     def row(self) -> int:
         """The height of frames, image and caption."""
         return self.height + 2 * FRAME + CAPTION
+
+
+def laid_out(rows: Sequence[Sequence[Path]]) -> tuple[dict[Path, Pixels | None], Grid]:
+    """Images, and where they stand.
+
+    Args:
+        rows: of each list the query and its nearest gallery images, as many as are shown.
+    """
+    images = {file: read_rgb(file) for row in rows for file in row}
+    width, height = cell_size([image for image in images.values() if image is not None])
+    return images, Grid(width, height, places=max(len(row) for row in rows) - 1)
+
+
+def titled_sheet(grid: Grid, title: str, *, below: int) -> tuple[Sheet, int]:
+    """A sheet with a title, and where its rows begin, which are ``below`` pixels high with what follows."""
+    lines = textwrap.wrap(title, (grid.right - MARGIN) // LETTER)
+    top = MARGIN + LINE * len(lines) + (GAP if lines else 0)
+    sheet = Sheet(grid.right + MARGIN, top + below)
+    sheet.write(MARGIN, MARGIN, "\n".join(lines), va="top", size=12, weight="bold")
+    return sheet, top
 
 
 def draw_heading(sheet: Sheet, grid: Grid, name: str, *, y: int) -> None:
