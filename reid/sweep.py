@@ -33,21 +33,19 @@ class SweepTable(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        show(folder)
-        failed = [job for job in read_jobs(folder) if job["status"] != "finished"]
-        if failed:
+        if failed := [job for job in show(folder) if job["status"] != "finished"]:
             sys.stderr.write(f"{len(failed)} of the jobs failed; sweep.resume={folder} tries them again\n")
             sys.exit(1)
 
 
-def show(folder: Path) -> None:
-    """Write results.csv and report.html and show the table, of what has run so far."""
+def show(folder: Path) -> list[Job]:
+    """Write results.csv and report.html and show the table, of what has run so far, which is returned."""
     from reid.pages import write_sweep_report  # here, so that a job does not wait for matplotlib
 
     jobs = read_jobs(folder)
     varied = [key for key in keys_of(jobs) if len({job["overrides"].get(key) for job in jobs}) > 1]
     if len(jobs) < 2 or not varied:
-        return
+        return jobs
     write_results(jobs, varied, folder / "results.csv")
     lines = [row(job, varied) for job in jobs]
     write_sweep_report(lines, folder)
@@ -59,6 +57,7 @@ def show(folder: Path) -> None:
         for name, figures in ((f"mean of {len(finished)}", mean), ("deviation", deviation)):
             lines.append({"status": name, **percentages(figures)})
     sys.stdout.write(f"\n{aligned(lines)}\nresults in {folder}\n")
+    return jobs
 
 
 def read_jobs(folder: Path) -> list[Job]:
