@@ -57,6 +57,15 @@ def labelled_pairs(
     return pair_query, pair_row, ~own | (same_camera == "keep")
 
 
+def count_others(query: Labels, gallery: Labels, *, matching: int) -> int:
+    """How many pairs are of two identities, junk being in none.
+
+    Args:
+        matching: pairs of one identity, whether they count or not.
+    """
+    return len(query) * int((gallery.identity != JUNK).sum()) - matching
+
+
 def own_camera(query: NDArray[np.int64], gallery: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Pair by pair, whether one camera, a known one, took both images."""
     own: NDArray[np.bool_] = (query == gallery) & (gallery != UNKNOWN)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from reid.contracts import Distance, Features, Labels
-from reid.evaluation.pairs import JUNK, matching_pairs
+from reid.evaluation.pairs import count_others, matching_pairs
 from reid.evaluation.verification import allowed_errors, verify
 
 
@@ -42,7 +42,7 @@ def threshold_at(
     """
     labelled = (query, query_labels, gallery, gallery_labels)
     matching = len(matching_pairs(*labelled, same_camera=same_camera)[0])
-    total = len(query_labels) * int((gallery_labels.identity != JUNK).sum()) - matching
+    total = count_others(query_labels, gallery_labels, matching=matching)
     # Half a pair more, as 1 / total may be rounded below
     rate = min(1.0, max(fpr, 1.5 / max(total, 1)))
     found = verify(*labelled, distance=distance, largest_fpr=rate, same_camera=same_camera, block=block)

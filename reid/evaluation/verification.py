@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reid.contracts import Distance, Features, Labels
 from reid.evaluation.blocks import distance_blocks
-from reid.evaluation.pairs import JUNK, matching_pairs
+from reid.evaluation.pairs import JUNK, count_others, matching_pairs
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def verify(
         query, query_labels, gallery, gallery_labels, same_camera=same_camera
     )
     junk = np.flatnonzero(gallery_labels.identity.cpu().numpy() == JUNK)
-    negatives = len(query_labels) * (len(gallery_labels) - len(junk)) - len(pair_row)
+    negatives = count_others(query_labels, gallery_labels, matching=len(pair_row))
     if not counts.any() or negatives < 1:
         raise ValueError(
             f"{len(query_labels)} queries and {len(gallery_labels)} gallery images make {counts.sum()} "
