@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from reid.checks import Finding
+from reid.deploy.timing import synchronize
 from reid.launch import started_by
 from reid.npu import device_count, npu_has_bf16, npu_name, npu_peak_memory, npu_versions
 from reid.tasks import hardware
@@ -112,13 +113,13 @@ class Checklist(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        synchronize(pl_module.device)
+        synchronize(str(pl_module.device))
         self._mark = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        synchronize(pl_module.device)
+        synchronize(str(pl_module.device))
         self._seconds.append(time.perf_counter() - self._mark)
         self._losses.append(outputs["loss"].detach().float())
         self._images = len(batch["image"])
@@ -145,10 +146,10 @@ class Checklist(pl.Callback):
         seconds, right = [], True
         for _ in range(SUMS):
             numbers = torch.full((NUMBERS,), trainer.global_rank + 1.0, device=device)
-            synchronize(device)
+            synchronize(str(device))
             started = time.perf_counter()
             total = trainer.strategy.reduce(numbers, reduce_op="sum")
-            synchronize(device)
+            synchronize(str(device))
             seconds.append(time.perf_counter() - started)
             right &= bool((total == wanted).all())
         agreed = bool(gathered(torch.tensor([int(right)], device=device), trainer).all())
@@ -223,8 +224,3 @@ def memory(trainer: pl.Trainer, device: torch.device) -> Finding:
 def gathered(values: Tensor, trainer: pl.Trainer) -> Tensor:
     """(1,) of this rank to (N,) of all."""
     return trainer.strategy.all_gather(values).flatten().cpu()
-
-
-def synchronize(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
