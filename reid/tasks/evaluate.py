@@ -25,7 +25,8 @@ from reid.tasks.build import (
     check_channels,
     trained_module,
 )
-from reid.tasks.report import Results, leave_results, write_json
+from reid.tasks.page import Results
+from reid.tasks.report import leave_results, write_json
 from reid.tasks.sources import GUIDES, card_of, check_model, device_of, follow, runtime_module, was_given
 
 

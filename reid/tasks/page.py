@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reid.datamodules import PictureDataModule
+
+Results = Sequence[tuple[PictureDataModule, Any]]  # of the configured benchmark, then of further ones
+
 
 @dataclass(frozen=True)
 class Page:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from reid.plots import (
     plot_roc,
 )
 from reid.tasks.findings import ranked_lists, value_names
-from reid.tasks.page import Page
+from reid.tasks.page import Page, Results
 from reid.tasks.poses import pose_page
 from reid.tasks.run_page import leave_page
 from reid.whole import write_whole
@@ -34,8 +34,6 @@ FURTHER = {  # what figures of other rankings and protocols begin with, and what
 TPR = "tpr_at_fpr_"
 FIGURES = ("mAP", "mINP", "rank", "pck")  # what the table shows, in per cent, beside attributes' accuracies
 ACCURACY = "_accuracy"
-
-Results = Sequence[tuple[PictureDataModule, Any]]  # of the configured benchmark, then of further ones
 
 
 def leave_results(

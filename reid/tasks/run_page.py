@@ -4,7 +4,6 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -18,7 +17,7 @@ from reid.evaluation import cmc
 from reid.modules import TaughtModule
 from reid.pages import Chart, Line, Matrix, RunReport, training_charts, write_run_report
 from reid.tasks.findings import choose_for_page, ranked_lists, value_names
-from reid.tasks.page import Page
+from reid.tasks.page import Page, Results
 
 RANKS = 20
 TILES = {"mAP": "mAP", "rank1": "rank-1", "mINP": "mINP", "pck": "PCK", "pck_at_0.1": "PCK@0.1"}
@@ -27,8 +26,6 @@ DRAWN = {  # pictures that the page takes as they are: stem -> heading
     "poses": "Poses: worst and best pictures",
     "guides": "Guides of training images",
 }
-
-Results = Sequence[tuple[PictureDataModule, Any]]
 
 
 def leave_page(
