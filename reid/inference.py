@@ -22,12 +22,11 @@ from tqdm import tqdm
 from reid.checkpoint import check_targets, network_weights, read_checkpoint
 from reid.contracts import Features
 from reid.deploy import Card, RuntimeNetwork, open_runtime
-from reid.deploy.files import write_onnx
+from reid.deploy.files import describe_file, write_onnx
 from reid.loading.pictures import listed, pixels_of
 from reid.loading.transforms import Pixels
 from reid.npu.devices import device_count, missing
 from reid.tasks.build import build_module
-from reid.tasks.export import describe_file
 
 Floats = NDArray[np.float32]
 

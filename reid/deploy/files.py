@@ -4,9 +4,9 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reid.deploy.answers import Answers, example
+from reid.deploy.answers import Answers, example, interface_of
 from reid.deploy.card import KEY, Card, beside
+from reid.loading.device import gray_levels
+from reid.networks.multitask import KEYPOINTS
 from reid.whole import write_whole
 
 OPSETS = range(11, 21)  # from the oldest that the published tools take to torch's newest by tracing
@@ -37,6 +39,46 @@ class Exported:
     path: Path
     card: Card
     simplified: bool
+
+
+def describe_file(description: Mapping[str, Any], network: nn.Module, *, source: str) -> Card:
+    """The card of a file that takes any number of normalised images.
+
+    Args:
+        description: the checkpoint's own.
+        network: that it describes, with its weights.
+        source: the checkpoint's path.
+    """
+    told = description["model"].get("network", {})
+    stem = next(layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
+    channels = stem.in_channels
+    mean, std = gray_levels(channels)
+    height, width = description["image_size"]
+    interface = interface_of(network)
+    inputs: dict[str, tuple[int, ...]] = {interface.inputs[0]: (channels, height, width)}
+    inputs |= dict.fromkeys(interface.inputs[1:], (KEYPOINTS,))
+    card = Card(
+        model=str(description["model"]["name"]),
+        checkpoint=source,
+        description=description,
+        image_size=(height, width),
+        heatmap=bool(told.get("heatmap", False)),
+        segment=bool(told.get("segment", False)),
+        keypoints=len(interface.inputs) > 1,
+        mean=mean,
+        std=std,
+        embedded=False,
+        half=False,
+        batch_size=None,
+        inputs=inputs,
+        outputs=interface.outputs,
+        shapes={},
+    )
+    network.eval()
+    with torch.inference_mode():
+        answers = Answers(network)(*(torch.zeros(1, *shape) for shape in inputs.values()))
+    shapes = {name: tuple(answer.shape[1:]) for name, answer in zip(interface.outputs, answers, strict=True)}
+    return replace(card, shapes=shapes)
 
 
 def answers_of(network: nn.Module, card: Card) -> Answers:

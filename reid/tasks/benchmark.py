@@ -15,14 +15,13 @@ from torch import Tensor
 
 from reid.checkpoint import read_checkpoint
 from reid.deploy import Card, open_runtime
-from reid.deploy.files import example_of
+from reid.deploy.files import describe_file, example_of
 from reid.deploy.published import published_speeds
 from reid.deploy.timing import Timing, synchronize, time_calls
 from reid.npu import register as register_npu
 from reid.plots.speeds import plot_speeds
 from reid.tasks import hardware
 from reid.tasks.build import trained_module
-from reid.tasks.export import describe_file
 from reid.tasks.report import write_json
 from reid.tasks.sources import card_of, device_of
 from reid.whole import write_whole

@@ -4,7 +4,7 @@ import logging
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,9 @@ from torch import nn
 
 from reid.checkpoint import read_checkpoint
 from reid.deploy import ascend, parity
-from reid.deploy.answers import Answers, interface_of
 from reid.deploy.card import Card
-from reid.deploy.files import Exported, write_card, write_onnx, write_torchscript
+from reid.deploy.files import Exported, describe_file, write_card, write_onnx, write_torchscript
 from reid.deploy.runtimes import open_runtime
-from reid.loading.device import gray_levels
-from reid.networks.multitask import KEYPOINTS
 from reid.tasks.build import trained_module
 from reid.tasks.report import write_json
 from reid.whole import write_whole
@@ -126,46 +123,6 @@ def sizes(options: DictConfig) -> Sequence[int | None]:
     if options.batch_sizes is not None:
         return list(options.batch_sizes)
     return [1] if options.format in TOOLS else [None]
-
-
-def describe_file(description: Mapping[str, Any], network: nn.Module, *, source: str) -> Card:
-    """The card of a file that takes any number of normalised images.
-
-    Args:
-        description: the checkpoint's own.
-        network: that it describes, with its weights.
-        source: the checkpoint's path.
-    """
-    told = description["model"].get("network", {})
-    stem = next(layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
-    channels = stem.in_channels
-    mean, std = gray_levels(channels)
-    height, width = description["image_size"]
-    interface = interface_of(network)
-    inputs: dict[str, tuple[int, ...]] = {interface.inputs[0]: (channels, height, width)}
-    inputs |= dict.fromkeys(interface.inputs[1:], (KEYPOINTS,))
-    card = Card(
-        model=str(description["model"]["name"]),
-        checkpoint=source,
-        description=description,
-        image_size=(height, width),
-        heatmap=bool(told.get("heatmap", False)),
-        segment=bool(told.get("segment", False)),
-        keypoints=len(interface.inputs) > 1,
-        mean=mean,
-        std=std,
-        embedded=False,
-        half=False,
-        batch_size=None,
-        inputs=inputs,
-        outputs=interface.outputs,
-        shapes={},
-    )
-    network.eval()
-    with torch.inference_mode():
-        answers = Answers(network)(*(torch.zeros(1, *shape) for shape in inputs.values()))
-    shapes = {name: tuple(answer.shape[1:]) for name, answer in zip(interface.outputs, answers, strict=True)}
-    return replace(card, shapes=shapes)
 
 
 def as_embedded(card: Card) -> Card:

@@ -12,10 +12,10 @@ from reid.checkpoint import read_checkpoint
 from reid.contracts import Batch
 from reid.datamodules import ReIDDataModule
 from reid.deploy import Card
+from reid.deploy.files import describe_file
 from reid.deploy.offline import SIDES, Manifest, file_names, input_folders, write_info, write_inputs
 from reid.loading import EvaluationBatchSampler
 from reid.tasks.build import build_datamodule, check_kind, trained_module
-from reid.tasks.export import describe_file
 from reid.tasks.sources import GUIDES, card_of, follow, outline
 
 

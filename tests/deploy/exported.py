@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from reid.deploy.card import Card
+from reid.deploy.files import describe_file
 from reid.networks import AlignedReID, MultiTaskNet, OSNet, OSNetAIN, PoseEstNet
-from reid.tasks.export import describe_file
 
 NARROW = (16, 64, 96, 128)
 SIZE = (64, 32)
