@@ -20,15 +20,15 @@ REPEATS = ("seed", "data.split")  # of these the average is an experiment's resu
 SHOWN = {"mAP": "mAP", "rank1": "rank-1", "pck": "PCK"}  # figures in per cent, and accuracies of attributes
 ACCURACY = "_accuracy"
 
-Job = dict[str, Any]  # "job": its number, "overrides": key -> value, "status", "minutes", and its figures
+Job = dict[str, Any]  # "job": number, "folder", "overrides": key -> value, "status" ..., and figures
 
 
 class SweepTable(Callback):
     """Hydra's hook at the end of ``-m``: reads what the jobs left, by whatever launcher they ran.
 
-    Leaves ``results.csv`` and ``report.html`` in the sweep's folder, the best job first, and, if jobs differ
-    in ``seed`` or ``data.split`` alone, ``metrics.json``: each figure's mean, and its standard deviation over
-    the jobs under ``deviation``. Ends the program with status 1 if a job failed.
+    Leaves ``results.csv``, ``results.png`` and ``report.html`` in the sweep's folder, the best job first. If
+    jobs differ in ``seed`` or ``data.split`` alone, ``metrics.json`` has each figure's mean, and its standard
+    deviation over the jobs under ``deviation``. Ends the program with status 1 if a job failed.
     """
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -39,7 +39,7 @@ class SweepTable(Callback):
 
 
 def show(folder: Path) -> list[Job]:
-    """Write results.csv and report.html and show the table, of what has run so far, which is returned."""
+    """Write the files of `SweepTable` of what has run so far, show the table, and return the jobs."""
     from reid.pages import write_sweep_report  # here, so that a job does not wait for matplotlib
 
     jobs = read_jobs(folder)
@@ -48,7 +48,7 @@ def show(folder: Path) -> list[Job]:
         return jobs
     write_results(jobs, varied, folder / "results.csv")
     lines = [row(job, varied) for job in jobs]
-    write_sweep_report(lines, folder)
+    write_sweep_report(lines, folder, picture=draw(jobs, varied, folder))
     finished = [job for job in jobs if job["status"] == "finished"]
     if len(finished) > 1 and all(key in REPEATS for key in varied):
         mean, deviation = average(finished)
@@ -70,6 +70,7 @@ def read_jobs(folder: Path) -> list[Job]:
         figures = json.loads(metrics.read_text()) if status.state == "finished" and metrics.is_file() else {}
         known = {
             "job": path.parent.name.partition("_")[0],
+            "folder": path.parent.name,
             "overrides": dict(word.lstrip("+~").split("=", 1) for word in status.overrides if "=" in word),
             "status": status.state,
             "error": status.error or "",
@@ -78,6 +79,42 @@ def read_jobs(folder: Path) -> list[Job]:
         }
         jobs.append(figures | known)
     return sorted(jobs, key=lambda job: -1.0 if job["objective"] is None else job["objective"], reverse=True)
+
+
+def draw(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> Path | None:
+    """results.png, of the jobs that reached something; None if none did."""
+    from reid.plots.sweep import SweptJob, plot_sweep
+
+    kept = [key for key in varied if key not in REPEATS] or varied
+    words = in_short(kept)
+    swept = [
+        SweptJob(
+            name=" ".join(f"{words[key]}={job['overrides'].get(key, '')}" for key in kept),
+            objective=job["objective"],
+            epochs=read_epochs(folder / job["folder"] / "metrics.csv"),
+        )
+        for job in jobs
+        if job["status"] == "finished" and isinstance(job["objective"], int | float)
+    ]
+    return plot_sweep(swept, folder / "results.png") if swept else None
+
+
+def in_short(keys: Sequence[str]) -> dict[str, str]:
+    """Each key's last word, where no other key has it.
+
+    >>> in_short(["optimizer.lr", "schedule.epochs", "trainer.epochs"])
+    {'optimizer.lr': 'lr', 'schedule.epochs': 'schedule.epochs', 'trainer.epochs': 'trainer.epochs'}
+    """
+    last = {key: key.rpartition(".")[2] for key in keys}
+    return {key: word if list(last.values()).count(word) == 1 else key for key, word in last.items()}
+
+
+def read_epochs(path: Path) -> list[dict[str, float]]:
+    """The rows of a metrics.csv; none where there is no such file, as of an evaluation."""
+    if not path.is_file():
+        return []
+    with path.open() as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 def write_results(jobs: Sequence[Job], varied: Sequence[str], path: Path) -> None:

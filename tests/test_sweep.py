@@ -62,6 +62,34 @@ def test_different_experiments_have_no_average(tmp_path: Path, capsys: pytest.Ca
     assert second.split()[-2] == "87.5"
 
 
+def test_jobs_are_drawn_by_experiment_with_their_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, (rate, seed) in enumerate((("1e-3", 1), ("1e-3", 2), ("1e-2", 1))):
+        job(tmp_path, number, f"optimizer.lr={rate}", f"seed={seed}", mAP=number / 10)
+    job(tmp_path, 3, "optimizer.lr=1e9", "seed=1", error="the loss is not a number")
+    (tmp_path / "2_osnet-cuhk03" / "metrics.csv").write_text("epoch,val/mAP\n0,0.1\n1,\n2,0.2\n")
+    drawn = []
+    monkeypatch.setattr("reid.plots.sweep.plot_sweep", lambda jobs, path: drawn.extend(jobs))
+    with pytest.raises(SystemExit):
+        end(tmp_path)
+    assert [(each.name, each.objective) for each in drawn] == [
+        ("lr=1e-2", 0.2),
+        ("lr=1e-3", 0.1),
+        ("lr=1e-3", 0),
+    ]
+    assert drawn[0].epochs == [{"epoch": 0, "val/mAP": 0.1}, {"epoch": 1}, {"epoch": 2, "val/mAP": 0.2}]
+    assert drawn[1].epochs == [], "an evaluation has none"
+
+
+def test_a_sweep_leaves_a_picture_and_shows_it(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        job(tmp_path, seed, f"seed={seed}", mAP=seed / 10)
+    end(tmp_path)
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+    assert 'src="data:image/jpeg' in (tmp_path / "report.html").read_text()
+
+
 def test_a_lone_job_needs_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job(tmp_path, 0, "seed=1", mAP=0.1)
     end(tmp_path)

@@ -6,19 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from reid.pages.run import PICTURE
 from reid.pages.template import write_page
+from reid.pages.thumbnails import thumbnails
 
 HIDDEN = ("report",)  # what a row says for the page alone
 TEXTS = ("overrides", "error")  # columns that may be long
 
 
-def write_sweep_report(rows: Sequence[Mapping[str, str]], folder: Path) -> Path:
+def write_sweep_report(
+    rows: Sequence[Mapping[str, str]], folder: Path, *, picture: Path | None = None
+) -> Path:
     """Write ``report.html`` into the sweep's folder.
 
     Args:
         rows: a job each, in the order to be shown: ``job`` (its number or its folder's name), ``overrides``,
             ``status``, and its figures. ``report`` may give its page, relative to the folder; else it is
             looked for in the job's folder. A row may lack a value.
+        picture: what the jobs reached, as it was drawn.
 
     Raises:
         ValueError: without rows.
@@ -36,6 +41,7 @@ def write_sweep_report(rows: Sequence[Mapping[str, str]], folder: Path) -> Path:
         summary=f"{len(rows)} job{'s' if len(rows) > 1 else ''}" + (f": {states}" if states else ""),
         columns=columns,
         texts=TEXTS,
+        picture=None if picture is None else thumbnails([picture], area=PICTURE).uris[0],
         rows=[
             {
                 "cells": [row.get(key, "") for key in columns],
