@@ -6,13 +6,14 @@ Luo et al., "AlignedReID++: Dynamically matching local information for person re
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reid.contracts import Features
+from reid.networks.padding import EPSILON
 from reid.networks.resnet import DIM, numbered, resnet50
 
 
@@ -25,9 +26,15 @@ class AlignedReID(nn.Module):
         in_channels: more than 3 when guides are stacked on the image.
         learnt_test_branch: compare the stripes that training taught. As published, evaluation leaves them
             out and takes those of the raw 2048-channel map.
+        padding: of the trunk's layers that halve a map: "torch", or "same" for weights of MindSpore's.
+        epsilon: of the trunk's norms; 1e-4 for weights of MindSpore's.
+
+    Raises:
+        ValueError: another padding.
     """
 
     TRUNK: ClassVar[str] = "base."
+    MINDSPORE: ClassVar[dict[str, Any]] = {"padding": "same", "epsilon": 1e-4}  # what its seed computes with
 
     def __init__(
         self,
@@ -36,10 +43,13 @@ class AlignedReID(nn.Module):
         local_dim: int = 128,
         in_channels: int = 3,
         learnt_test_branch: bool = False,
+        padding: str = "torch",
+        epsilon: float = EPSILON,
     ) -> None:
         super().__init__()
         self.learnt_test_branch = learnt_test_branch
-        self.base = resnet50(in_channels=in_channels)
+        self.padding, self.epsilon = padding, epsilon
+        self.base = resnet50(in_channels=in_channels, padding=padding, epsilon=epsilon)
         self.bn = nn.BatchNorm2d(DIM)
         self.conv1 = nn.Conv2d(DIM, local_dim, 1)
         self.classifier = nn.Linear(DIM, num_identities)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reid.networks.padding import halving_pool
+
 DIM = 1024  # channels of the last map
 GROWTH = 32  # channels that a layer adds
 BOTTLENECK = 4  # the width of a layer's 1x1 convolution over its growth
@@ -56,15 +58,20 @@ def transition(channels: int) -> nn.Sequential:
     )
 
 
-def densenet121(*, in_channels: int = 3) -> nn.Sequential:
-    """(B, C, H, W) to (B, 1024, H / 32, W / 32); H and W at least 32."""
+def densenet121(*, in_channels: int = 3, pool_padding: str = "torch") -> nn.Sequential:
+    """(B, C, H, W) to (B, 1024, H / 32, W / 32); H and W at least 32.
+
+    Args:
+        in_channels: C.
+        pool_padding: "torch", or "same" as in MindSpore's DenseNet-121, whose convolutions pad as here.
+    """
     d1, d2, d3, d4 = DEPTHS
     trunk = nn.Sequential(
         OrderedDict(
             conv0=nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False),  # (B, 64, H / 2, W / 2)
             norm0=nn.BatchNorm2d(64),
             relu0=nn.ReLU(inplace=True),
-            pool0=nn.MaxPool2d(3, stride=2, padding=1),  # (B, 64, H / 4, W / 4)
+            pool0=halving_pool(padding=pool_padding),  # (B, 64, H / 4, W / 4)
             denseblock1=dense_block(64, depth=d1),  # (B, 256, H / 4, W / 4)
             transition1=transition(256),  # (B, 128, H / 8, W / 8)
             denseblock2=dense_block(128, depth=d2),  # (B, 512, H / 8, W / 8)

@@ -5,7 +5,7 @@ names are those of the authors' program, so its checkpoints load.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -31,12 +31,15 @@ class MultiTaskNet(nn.Module):
         keypoints: the heads see the keypoints beside the pooled map.
         multitask: heads for the attributes. Without them, or without attributes, identities are told by the
             pooled map itself, after one layer if there are keypoints.
+        pool_padding: of the trunk's maximum: "torch", or "same" for weights of MindSpore's.
 
     Raises:
-        ValueError: an attribute whose name cannot be part of a layer's, or one without values.
+        ValueError: another padding, an attribute whose name cannot be part of a layer's, or one without
+            values.
     """
 
     TRUNK: ClassVar[str] = "base."
+    MINDSPORE: ClassVar[dict[str, Any]] = {"pool_padding": "same"}  # what its seed computes with
 
     def __init__(
         self,
@@ -47,12 +50,14 @@ class MultiTaskNet(nn.Module):
         segment: bool = False,
         keypoints: bool = False,
         multitask: bool = True,
+        pool_padding: str = "torch",
     ) -> None:
         super().__init__()
         self.attributes = dict(attributes) if multitask else {}
         self.in_channels = 3 + HEATMAPS * heatmap + SEGMENTS * segment
         self.keypoints = keypoints
-        self.base = densenet121(in_channels=self.in_channels)
+        self.pool_padding = pool_padding
+        self.base = densenet121(in_channels=self.in_channels, pool_padding=pool_padding)
         if self.in_channels > 3:
             nn.init.normal_(self.base.get_parameter("conv0.weight"), std=0.02)
         width = DIM + KEYPOINTS * keypoints

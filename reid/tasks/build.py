@@ -28,7 +28,7 @@ from reid.npu import NPUProfiler
 from reid.npu import register as register_npu
 from reid.tasks import hardware
 from reid.tasks.world import check_world
-from reid.weights import load_weights
+from reid.weights import advice, load_weights
 
 log = logging.getLogger(__name__)
 
@@ -265,6 +265,8 @@ def training_module(config: DictConfig) -> TaughtModule:
     for path in (config.model.get(key) for key in WEIGHTS):
         if path is not None:
             log.info(load_weights(module.network, Path(path), strict=strict).summary())
+            if line := advice(module.network, path):
+                log.warning(line)
     return module
 
 
@@ -382,7 +384,7 @@ def learning_rate(config: DictConfig, *, processes: int) -> float:
 def silence() -> None:
     """Keep Lightning's advice that is wrong here off the terminal."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for advice in (
+    for words in (
         ".*does not have many workers.*",  # batches are fetched whole
         ".*smaller than the logging interval.*",
         ".*your dataloader is not resumable.*",  # ours starts at the right batch by itself
@@ -391,4 +393,4 @@ def silence() -> None:
         ".*when logging on epoch level in distributed setting.*",  # figures are broadcast first
         ".*all_gather is deprecated.*",  # Lightning's call
     ):
-        warnings.filterwarnings("ignore", advice)
+        warnings.filterwarnings("ignore", words)

@@ -1,5 +1,6 @@
 """task=convert: a weight file of any kind into a checkpoint of ours, torchreid's bare form or safetensors."""
 
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from reid.modules import TaughtModule
 from reid.tasks.build import build_module, model_section
 from reid.weights import (
     WeightsReport,
+    advice,
     classes,
     copy_weights,
     is_classifier,
@@ -23,6 +25,8 @@ from reid.weights import (
     translated,
     write_weights,
 )
+
+log = logging.getLogger(__name__)
 
 KINDS = {".ckpt": "checkpoint", ".pth": "bare weights", ".safetensors": "safetensors"}
 
@@ -110,6 +114,8 @@ def published(config: DictConfig, path: Path) -> tuple[TaughtModule, dict[str, A
         )
     module = build_module(section)
     report = copy_weights(module.network, weights, source=path, strict=strict)
+    if line := advice(module.network, path):
+        log.warning(line)
     if strict and (absent := [name for name in report.missing if not is_classifier(name)]):
         raise ValueError(
             f"{path} is a trunk alone, without {', '.join(absent[:4])}: train from it by"

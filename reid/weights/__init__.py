@@ -2,6 +2,7 @@
 
 from reid.weights.copying import (
     WeightsReport,
+    advice,
     classes,
     copy_weights,
     is_classifier,
@@ -13,6 +14,7 @@ from reid.weights.files import read_weights, write_weights
 
 __all__ = [
     "WeightsReport",
+    "advice",
     "classes",
     "copy_weights",
     "is_classifier",

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reid.weights.files import read_weights
+from reid.weights.files import is_mindspore, read_weights
 
 IMAGENET = ("fc", "classifier", "end_point")  # what tells ImageNet's classes apart in files of a bare trunk
 SHOWN = 4  # names that a refusal gives
@@ -43,6 +43,24 @@ def load_weights(network: nn.Module, path: Path | str, *, strict: bool = True) -
     """
     weights = translated(read_weights(path), network)
     return copy_weights(network, weights, source=Path(path), strict=strict)
+
+
+def advice(network: Any, path: Path | str) -> str | None:
+    """A line on what ``network`` computes otherwise than the network of a MindSpore file, if it does.
+
+    A network whose form in MindSpore differs by more than names says by what in a ``MINDSPORE`` of its own:
+    the options of its constructor, which are attributes as well.
+    """
+    theirs: Mapping[str, Any] = getattr(network, "MINDSPORE", {})
+    unset = [
+        f"model.network.{key}={value}" for key, value in theirs.items() if getattr(network, key) != value
+    ]
+    if not unset or not is_mindspore(path):
+        return None
+    return (
+        f"{path} is MindSpore's, whose {type(network).__name__} computes otherwise with the same weights: set"
+        f" {' '.join(unset)} for the published figures (docs/weights.md)"
+    )
 
 
 def translated(weights: Mapping[str, Tensor], network: Any) -> dict[str, Tensor]:

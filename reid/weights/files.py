@@ -20,6 +20,7 @@ from reid.whole import whole
 # What wrappers put before a network's own names: DataParallel, our Lightning modules, torch.compile, and the
 # cells around a network that MindSpore trains.
 WRAPPERS = re.compile(r"^(?:(?:module|network|_orig_mod|_?backbone|_network|train_network)\.)+")
+HEADER = 100 << 20  # bytes of the longest list of names that safetensors allows
 NO_SAFETENSORS = "needs safetensors: pip install safetensors, or 'reid-lightning[export]'"
 
 
@@ -73,6 +74,16 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     if any(name.endswith("moving_variance") for name in content):  # MindSpore's, in either of its formats
         return pytorch_names(content)
     return content
+
+
+def is_mindspore(path: Path | str) -> bool:
+    """Whether a file that `read_weights` takes is MindSpore's, told by its first bytes."""
+    with Path(path).open("rb") as file:
+        head = file.read(9)
+        if head[8:] != b"{":
+            return head[:1] == b"\n"
+        size = min(int.from_bytes(head[:8], "little"), HEADER)
+        return b'.moving_variance"' in head[8:] + file.read(size)
 
 
 def unpickled(file: BinaryIO, path: Path) -> Any:

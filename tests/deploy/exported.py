@@ -9,6 +9,7 @@ from torch import nn
 from reid.deploy.card import Card
 from reid.deploy.files import describe_file
 from reid.networks import AlignedReID, MultiTaskNet, OSNet, OSNetAIN, PoseEstNet
+from reid.networks.padding import halving_conv, halving_pool
 
 NARROW = (16, 64, 96, 128)
 SIZE = (64, 32)
@@ -39,6 +40,14 @@ def shallow_multitask(**switches: bool) -> nn.Module:
     return shallow(network, channels=network.in_channels, width=1024)
 
 
+def shallow_same() -> nn.Module:
+    """With the layers that MindSpore's padding is about for a trunk."""
+    network = AlignedReID(5, padding="same", epsilon=1e-4)
+    layers = [halving_conv(3, 64, 7, padding="same"), nn.BatchNorm2d(64), halving_pool(padding="same")]
+    network.base = nn.Sequential(*layers, halving_conv(64, 2048, 3, padding="same"))
+    return network
+
+
 MAKERS: dict[str, Callable[..., nn.Module]] = {
     "osnet_x0_25": lambda: OSNet(5, channels=NARROW),
     "osnet_x0_5": lambda: OSNet(5, channels=(32, 128, 192, 256)),
@@ -48,6 +57,7 @@ MAKERS: dict[str, Callable[..., nn.Module]] = {
     "osnet_ain": lambda: OSNetAIN(5, channels=NARROW),
     "aligned_reid": lambda: AlignedReID(5),
     "aligned_reid_learnt": lambda: shallow(AlignedReID(5, learnt_test_branch=True), channels=3, width=2048),
+    "aligned_reid_same": shallow_same,
     "pose": lambda: PoseEstNet(4, modules=(1, 1, 1)),
     "multitask": lambda **switches: MultiTaskNet(5, attributes={"color": 4, "type": 3}, **switches),
     "multitask_shallow": shallow_multitask,

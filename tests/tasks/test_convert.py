@@ -86,7 +86,8 @@ def test_a_seeds_checkpoint_evaluates_as_its_network_does(program, trained, tmp_
     assert evaluated.metrics()["mAP"] == pytest.approx(trained.metrics()["mAP"], abs=1e-6)
 
 
-def test_multitask_takes_identities_and_attributes_from_the_file(program, tmp_path: Path) -> None:
+@pytest.mark.parametrize("padding", ["torch", "same"])
+def test_multitask_takes_identities_attributes_and_padding(program, tmp_path: Path, padding: str) -> None:
     source = MultiTaskNet(11, attributes={"color": 10, "type": 9}, keypoints=True, heatmap=True)
     theirs = multitask_names(source)
     (tmp_path / "MultipleNet-10_142.ckpt").write_bytes(checkpoint(theirs))
@@ -96,6 +97,7 @@ def test_multitask_takes_identities_and_attributes_from_the_file(program, tmp_pa
         "data=veri",
         "data.keypoints=true",
         "data.heatmap=true",
+        f"model.network.pool_padding={padding}",
         f"model.weights={tmp_path}/MultipleNet-10_142.ckpt",
         f"task.to={tmp_path}/multitask.ckpt",
         small=False,
@@ -106,6 +108,8 @@ def test_multitask_takes_identities_and_attributes_from_the_file(program, tmp_pa
     assert section["attributes"] == {"color": 10, "type": 9}
     assert section["heatmap"]
     assert section["keypoints"]
+    assert section["pool_padding"] == padding
+    assert ("set model.network.pool_padding=same" in outcome.err) == (padding == "torch")
 
 
 def test_a_converted_multitask_checkpoint_evaluates(program, tmp_path: Path) -> None:
