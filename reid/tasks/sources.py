@@ -21,7 +21,7 @@ GUIDES = ("heatmap", "segment", "keypoints")
 
 def was_given(key: str) -> bool:
     """Whether the command line sets ``key``."""
-    return any(
+    return HydraConfig.initialized() and any(
         override.lstrip("+~").partition("=")[0] == key for override in HydraConfig.get().overrides.task
     )
 
