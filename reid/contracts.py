@@ -46,6 +46,11 @@ class Features:
     stripes: Tensor | None = None  # (B, d, S) local features
     attributes: dict[str, Tensor] = field(default_factory=dict)  # name -> (B, A) scores
 
+    @classmethod
+    def of(cls, embedding: Tensor) -> "Features":
+        """Of images of which no more is known than their embedding (B, D)."""
+        return cls(embedding=embedding, pooled=embedding)
+
 
 @dataclass(frozen=True)
 class Labels:

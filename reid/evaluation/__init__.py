@@ -4,6 +4,7 @@ from reid.evaluation.attributes import accuracy, confusion_matrix
 from reid.evaluation.blocks import rows
 from reid.evaluation.distance import CosineDistance, EuclideanDistance
 from reid.evaluation.expansion import expand_queries
+from reid.evaluation.flat_index import nearest_by_faiss
 from reid.evaluation.further import Further
 from reid.evaluation.local import GlobalLocalDistance, LocalDistance
 from reid.evaluation.metrics import (
@@ -13,6 +14,7 @@ from reid.evaluation.metrics import (
     inverse_negative_penalty,
     retrieval_metrics,
 )
+from reid.evaluation.named import embedding_distances, is_of_embeddings, stripe_distances
 from reid.evaluation.pairs import JUNK
 from reid.evaluation.ranking import Ranking, rank
 from reid.evaluation.reranking import ReRanking
@@ -38,12 +40,16 @@ __all__ = [
     "average_precision",
     "cmc",
     "confusion_matrix",
+    "embedding_distances",
     "expand_queries",
     "inverse_negative_penalty",
+    "is_of_embeddings",
+    "nearest_by_faiss",
     "rank",
     "retrieval_metrics",
     "rows",
     "single_shot_metrics",
+    "stripe_distances",
     "threshold_at",
     "verify",
 ]

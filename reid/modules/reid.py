@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from reid.contracts import Batch, Distance, Features
-from reid.evaluation import CosineDistance, EuclideanDistance
+from reid.evaluation import embedding_distances
 from reid.modules.taught import TaughtModule
 
 
@@ -18,7 +18,7 @@ class ReIDModule(TaughtModule):
         Args:
             normalize: L2-normalise features before the euclidean distance.
         """
-        return {"euclidean": EuclideanDistance(normalize=normalize), "cosine": CosineDistance()}
+        return embedding_distances(normalize=normalize)
 
     def forward(self, image: Tensor, *more: Tensor) -> Features:
         """Features of (B, C, H, W) float32 images and, for some networks, ``more`` about them."""

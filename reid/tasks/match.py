@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from reid.contracts import Distance, Features
-from reid.evaluation import CosineDistance, EuclideanDistance
+from reid.evaluation import is_of_embeddings
 from reid.inference import Embedder
 from reid.modules import ReIDModule
 from reid.tasks.report import write_json
@@ -32,7 +32,7 @@ def match(config: DictConfig) -> None:
     name, distance, normalize = chosen_distance(config, embedder, known)
     found = torch.from_numpy(embedder(images))
     # Of one picture twice, rounding can leave less than 0
-    value = max(0.0, float(distance(as_features(found[:1]), as_features(found[1:]))))
+    value = max(0.0, float(distance(Features.of(found[:1]), Features.of(found[1:]))))
     if given is not None:
         threshold: dict[str, Any] | None = {"value": given, "source": "task.threshold"}
     elif known is not None and (known["distance"], known["normalize"]) == (name, normalize):
@@ -91,9 +91,7 @@ def chosen_distance(
     module = outline(dict(embedder.card.description["model"]))
     assert isinstance(module, ReIDModule), "the embedder refuses networks without features"
     distances = module.distances(normalize=normalize)
-    usable = {
-        key: each for key, each in distances.items() if isinstance(each, EuclideanDistance | CosineDistance)
-    }
+    usable = {key: each for key, each in distances.items() if is_of_embeddings(each)}
     if name in usable:
         return name, usable[name], normalize
     words = ", ".join(usable)
@@ -103,10 +101,6 @@ def chosen_distance(
             f" pictures: add evaluation.distance=global (or one of {words})"
         )
     raise ValueError(f"evaluation.distance={name}: this model is compared by {words}")
-
-
-def as_features(embedding: torch.Tensor) -> Features:
-    return Features(embedding=embedding, pooled=embedding)
 
 
 def sentence(name: str, value: float, threshold: Mapping[str, Any] | None, same: bool | None) -> str:

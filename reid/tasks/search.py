@@ -4,24 +4,33 @@ import csv
 import io
 import logging
 import sys
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from reid.contracts import Distance, Features, Labels
+from reid.contracts import Features, Labels
 from reid.datasets.features import SUFFIXES, FeatureSet, read_features
-from reid.evaluation import CosineDistance, EuclideanDistance, Ranking, rank
+from reid.evaluation import (
+    CosineDistance,
+    EuclideanDistance,
+    Ranking,
+    embedding_distances,
+    is_of_embeddings,
+    nearest_by_faiss,
+    rank,
+    stripe_distances,
+)
 from reid.plots import NearestList, plot_nearest
 from reid.tasks.extract import embed, network_of
 from reid.tasks.sources import was_given
 from reid.whole import write_whole
 
-GLOBAL = "global"  # AlignedReID++'s distance of embeddings
-LOCAL = ("local", "unaligned", "global_local", "global_unaligned")  # these compare stripes too
+ENGINES = ("exact", "faiss")
+GLOBAL = "global"  # what AlignedReID++'s distances say of embeddings alone
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +50,8 @@ def search(config: DictConfig) -> None:
         )
     if task.top < 1 or task.show < 0:
         raise ValueError(f"task.top={task.top} must be at least 1, and task.show={task.show} at least 0")
+    if task.engine not in ENGINES:
+        raise ValueError(f"task.engine={task.engine}: use {' or '.join(ENGINES)}")
     network = cache(lambda: network_of(config))  # two files of features need none
     sides = []
     for given in (Path(task.queries), Path(task.gallery)):
@@ -49,8 +60,11 @@ def search(config: DictConfig) -> None:
     queries, gallery = sides
     check_same_network(queries, gallery)
     wanted = config.evaluation.distance if was_given("evaluation.distance") else None
-    name, distance = distance_of(wanted or gallery.origin.distance, normalize=config.evaluation.normalize)
-    found = nearest(queries, gallery, distance=distance, top=task.top)
+    name, distance = distance_of(
+        wanted or gallery.origin.distance, normalize=config.evaluation.normalize, engine=task.engine
+    )
+    search_by = {"exact": nearest, "faiss": nearest_of_index}[task.engine]
+    found = search_by(queries, gallery, distance=distance, top=task.top)
     folder = Path(config.paths.output)
     write_csv(queries, gallery, found, folder / "search.csv")
     drawn = draw(queries, gallery, found, folder / "plots" / "search.png", show=task.show, distance=name)
@@ -82,41 +96,74 @@ def check_same_network(queries: FeatureSet, gallery: FeatureSet) -> None:
         )
 
 
-def distance_of(name: str, *, normalize: bool) -> tuple[str, Distance]:
+def distance_of(
+    name: str, *, normalize: bool, engine: str = "exact"
+) -> tuple[str, EuclideanDistance | CosineDistance]:
     """The distance of embeddings by a network's or the user's name, and its own name.
 
     Files have no local features, so AlignedReID++'s distances of stripes become its global one.
 
     Raises:
-        ValueError: a name that is not known.
+        ValueError: a name that is not known, or a distance of stripes by faiss.
     """
-    if name in LOCAL:
+    known = embedding_distances(normalize=normalize) | stripe_distances()
+    if name in known and not is_of_embeddings(known[name]):
+        if engine == "faiss":
+            raise ValueError(
+                f"task.engine=faiss compares one vector a picture, and evaluation.distance={name} looks at"
+                f" stripes too: add evaluation.distance={GLOBAL}"
+            )
         log.warning("%s compares local features too: the search is by %s features alone", name, GLOBAL)
         name = GLOBAL
-    known: Mapping[str, Distance] = {
-        "euclidean": EuclideanDistance(normalize=normalize),
-        "cosine": CosineDistance(),
-        GLOBAL: EuclideanDistance(normalize=True),
-    }
-    if name not in known:
-        raise ValueError(f"evaluation.distance={name}: use {', '.join(known)}")
-    return name, known[name]
+    usable = {key: each for key, each in known.items() if is_of_embeddings(each)}
+    if name not in usable:
+        raise ValueError(f"evaluation.distance={name}: use {', '.join(usable)}")
+    return name, usable[name]
 
 
-def nearest(queries: FeatureSet, gallery: FeatureSet, *, distance: Distance, top: int) -> Ranking:
+def nearest(
+    queries: FeatureSet, gallery: FeatureSet, *, distance: EuclideanDistance | CosineDistance, top: int
+) -> Ranking:
     """The ``top`` nearest gallery pictures of each query, all compared; no query finds its own file."""
-    files: dict[Path, int] = {}
     labels = []
-    for side in (queries, gallery):
+    for numbers in map(torch.from_numpy, files_of(queries, gallery)):
         # each file is an identity before one camera, so that what ranking leaves out is the query itself
-        numbers = [files.setdefault(path, len(files)) for path in side.paths]
-        identity = torch.tensor(numbers, dtype=torch.long)
-        labels.append(Labels(identity, torch.zeros_like(identity)))
-    first, second = (
-        Features(embedding=vectors, pooled=vectors)
-        for vectors in (torch.from_numpy(side.features) for side in (queries, gallery))
-    )
+        labels.append(Labels(numbers, torch.zeros_like(numbers)))
+    first, second = (Features.of(torch.from_numpy(side.features)) for side in (queries, gallery))
     return rank(first, labels[0], second, labels[1], distance=distance, top=min(top, len(gallery.names)))
+
+
+def nearest_of_index(
+    queries: FeatureSet, gallery: FeatureSet, *, distance: EuclideanDistance | CosineDistance, top: int
+) -> Ranking:
+    """The same by faiss."""
+    own, theirs = files_of(queries, gallery)
+    top, images = min(top, len(theirs)), len(theirs)
+    # As many more as a query may find of itself, which are taken out again
+    repeated = int(np.bincount(theirs[np.isin(theirs, own)]).max(initial=0))
+    rows, distances = nearest_by_faiss(
+        queries.features, gallery.features, distance=distance, top=min(top + repeated, images)
+    )
+    itself = theirs[rows] == own[:, None]
+    order = np.argsort(itself, axis=1, kind="stable")[:, :top]
+    rows, distances, itself = (np.take_along_axis(each, order, 1) for each in (rows, distances, itself))
+    return Ranking(
+        ranks=torch.empty(0, dtype=torch.long),
+        offsets=torch.zeros(len(own) + 1, dtype=torch.long),
+        top=torch.from_numpy(np.where(itself, -1, rows)),
+        top_distance=torch.from_numpy(np.where(itself, np.float32(np.inf), distances)),
+        gallery_size=images,
+    )
+
+
+def files_of(queries: FeatureSet, gallery: FeatureSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(Nq,) and (Ng,) numbers, equal where the file is."""
+    files: dict[Path, int] = {}
+    own, theirs = (
+        np.array([files.setdefault(path, len(files)) for path in side.paths], np.int64)
+        for side in (queries, gallery)
+    )
+    return own, theirs
 
 
 def write_csv(queries: FeatureSet, gallery: FeatureSet, found: Ranking, path: Path) -> None:

@@ -1,6 +1,7 @@
 """task=extract and task=search: files that say whose they are, and neighbours that numpy finds too."""
 
 import csv
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tasks.conftest import Outcome, Program
 
 from reid.datasets.features import FeatureSet, Origin, read_features, write_features
 from reid.inference import Embedder
+from reid.tasks.search import distance_of, nearest, nearest_of_index
 
 ORIGIN = Origin(
     model="osnet",
@@ -21,6 +23,7 @@ ORIGIN = Origin(
     folder="/pictures",
     version="1",
 )
+LOCAL = "evaluation.distance=local"
 FORMS = ["x.h5", "x.hdf5", "x.npz", "x.parquet"]
 
 
@@ -128,19 +131,30 @@ def test_pictures_are_searched_as_by_numpy(
 
 
 @pytest.mark.parametrize(
-    ("distance", "given"), [("euclidean", None), ("global_local", None), ("euclidean", "cosine")]
+    ("engine", "distance", "given"),
+    [
+        ("exact", "euclidean", None),
+        ("exact", "global_local", None),
+        ("exact", "euclidean", "cosine"),
+        ("faiss", "euclidean", None),
+        ("faiss", "global_local", "global"),
+        ("faiss", "euclidean", "cosine"),
+    ],
 )
 def test_files_are_searched_without_a_network(
-    distance: str, given: str | None, program: Program, tmp_path: Path
+    engine: str, distance: str, given: str | None, program: Program, tmp_path: Path
 ) -> None:
+    if engine == "faiss":
+        pytest.importorskip("faiss")
     queries, gallery = some(3, seed=1, distance=distance), some(7, seed=2, distance=distance)
     write_features(queries, tmp_path / "q.npz")
     write_features(gallery, tmp_path / "g.parquet")
     words = [f"task.queries={tmp_path / 'q.npz'}", f"task.gallery={tmp_path / 'g.parquet'}", "task.top=99"]
     words += [f"evaluation.distance={given}"] if given else []
+    words += [f"task.engine={engine}"]
     found = program.inside("task=search", *words, small=False)
     assert found.status == 0, found.err
-    assert ("global features alone" in found.err) == (distance == "global_local")
+    assert ("global features alone" in found.err) == (distance == "global_local" and not given)
     wanted = by_numpy(queries.features, gallery.features, distance=given or distance)
     order = wanted.argsort(axis=1, kind="stable")
     rows = table(found)
@@ -159,6 +173,46 @@ def test_a_query_does_not_find_itself(program: Program, tmp_path: Path) -> None:
     rows = table(found)
     assert len(rows) == 6 * 5
     assert all(row["query"] != row["gallery"] for row in rows)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine", "global"])
+@pytest.mark.parametrize("top", [3, 40, 99])
+def test_faiss_finds_what_the_exact_search_finds(distance: str, top: int) -> None:
+    """Also where queries are pictures of the gallery, twice among them, and where some are equal."""
+    pytest.importorskip("faiss")
+    gallery = some(40, seed=2)
+    features, names = gallery.features.copy(), list(gallery.names)
+    features[7], names[9] = features[3], names[5]
+    gallery = replace(gallery, features=features, names=names)
+    queries = replace(
+        some(6, seed=3),
+        names=["new", names[3], names[5], names[39], "1", "2"],
+        features=np.concatenate([features[[0, 3, 5, 39]], some(2, seed=4).features]),
+    )
+    _, chosen = distance_of(distance, normalize=False)
+    ours = nearest(queries, gallery, distance=chosen, top=top)
+    theirs = nearest_of_index(queries, gallery, distance=chosen, top=top)
+    assert np.array_equal(ours.top.numpy(), theirs.top.numpy())
+    assert np.allclose(ours.top_distance, theirs.top_distance, rtol=1e-5, atol=1e-5)
+    assert len(theirs) == 6
+
+
+def test_without_faiss_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    _, distance = distance_of("cosine", normalize=False)
+    with pytest.raises(
+        ValueError, match=r"needs faiss .*pip install 'reid-lightning\[faiss\]'.*task\.engine=exact"
+    ):
+        nearest_of_index(some(2), some(3), distance=distance, top=1)
+
+
+def test_faiss_refuses_features_that_are_not_finite() -> None:
+    pytest.importorskip("faiss")
+    broken = some(3)
+    broken.features[1, 2] = np.nan
+    _, distance = distance_of("euclidean", normalize=False)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        nearest_of_index(some(2), broken, distance=distance, top=1)
 
 
 def test_a_list_names_its_pictures(
@@ -192,6 +246,11 @@ def test_mistakes_are_named(program: Program, tmp_path: Path) -> None:
         (["task=search", f"task.queries={a}", f"task.gallery={b}"], "of different networks (osnet, 64 x 32"),
         (["task=search", f"task.queries={a}", f"task.gallery={a}", "task.top=0"], "task.top=0"),
         (["task=search", f"task.queries={a}", f"task.gallery={a}", "evaluation.distance=far"], "far: use"),
+        (["task=search", f"task.queries={a}", f"task.gallery={a}", "task.engine=far"], "use exact or faiss"),
+        (
+            ["task=search", f"task.queries={a}", f"task.gallery={a}", "task.engine=faiss", LOCAL],
+            "evaluation.distance=local looks at stripes too: add evaluation.distance=global",
+        ),
     ):
         outcome = program.inside(*words, small=False)
         assert outcome.status == 1
