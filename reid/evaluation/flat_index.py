@@ -43,7 +43,8 @@ def nearest_by_faiss(
 def unit(vectors: Vectors) -> Vectors:
     """The same of length 1."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(lengths, TINY)).astype(np.float32)
+    scaled: Vectors = (vectors / np.maximum(lengths, TINY)).astype(np.float32)
+    return scaled
 
 
 def library() -> Any:
