@@ -65,7 +65,7 @@ def jobs(words: list[str], *, sweep: bool) -> list[list[str]]:
 def composed(words: list[str], *, sweep: bool) -> list[DictConfig]:
     """What each job of a sentence would be run with, all values resolved, as ``--cfg job --resolve`` does."""
     configs = []
-    for job in jobs(in_our_words(words), sweep=sweep):
+    for job in jobs(in_our_words(words), sweep=sweep) or [[]]:
         config = compose("config", [*job, "paths.output=outputs/test"], return_hydra_config=True)
         with open_dict(config):
             hydra = config.pop("hydra")
