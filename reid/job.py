@@ -32,7 +32,12 @@ SWEEPING = (
     "sweep=",
     "sweep.",
 )
-OWN = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME")  # environment of one run; jobs would share it
+OWN = (
+    "WANDB_RUN_ID",
+    "WANDB_RESUME",
+    "WANDB_NAME",
+    "WANDB_NOTES",
+)  # environment of one run; jobs would share it
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +82,7 @@ def run_isolated(config: DictConfig) -> float | None:
     if config.trainer.num_nodes == 1:
         environment.pop("MASTER_PORT", None)  # each job finds a free one
     environment.setdefault("WANDB_RUN_GROUP", folder.parent.name)
+    environment |= {"WANDB_NAME": folder.name, "WANDB_NOTES": " ".join(overrides)}
     code = watch(command, environment, console=None if is_in_order() else folder / "console.log")
     done = Status.read(folder) or status
     if code == 130:

@@ -28,6 +28,7 @@ FLOORS = {
     "modules": 2,
     "datamodules": 2,
     "callbacks": 2,
+    "loggers": 2,
     "npu": 2,
     "tasks": 3,
     "inference": 3,

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 class EpochTable(pl.Callback):
     """Rewrites ``path`` after each epoch and says the epoch's figures in one line.
 
+    Loggers get the epoch's learning rate, which Lightning does not log.
+
     Args:
         path: the csv file. Rows of a resumed run come from its checkpoint.
         announce: log one line an epoch (for terminals without a progress bar, and for log files).
@@ -61,6 +63,8 @@ class EpochTable(pl.Callback):
             "seconds": time.perf_counter() - self._started,
         }
         self.rows = [*self.rows, row]
+        for logger in trainer.loggers:  # Lightning logs the losses and figures
+            logger.log_metrics({"train/learning_rate": self._rate}, trainer.global_step - 1)
         if trainer.is_global_zero:
             self._write()
             if self.announce:

@@ -1,8 +1,10 @@
 """What the callbacks that score an evaluation have in common: a result, and the figure that decides."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerFn
 
 
 class Scorer(pl.Callback):
@@ -14,6 +16,12 @@ class Scorer(pl.Callback):
 
     def check(self, benchmark: Any) -> None:
         """Look at a benchmark before its images are; ``ValueError`` where it lacks what is scored."""
+
+    def log_figures(
+        self, figures: Mapping[str, float], trainer: pl.Trainer, module: pl.LightningModule
+    ) -> None:
+        """Log an evaluation's figures; loggers get those of epochs, others reach them as ``final/...``."""
+        module.log_dict(dict(figures), logger=trainer.state.fn == TrainerFn.FITTING)
 
     def score(self, result: Any) -> float:
         """A result's figure that decides, a fraction."""

@@ -25,6 +25,7 @@ from reid.tasks.build import (
     check_channels,
     trained_module,
 )
+from reid.tasks.logged import log_choices
 from reid.tasks.page import Results
 from reid.tasks.report import leave_results, write_json
 from reid.tasks.sources import GUIDES, card_of, check_model, device_of, follow, runtime_module, was_given
@@ -68,6 +69,7 @@ def evaluate(config: DictConfig) -> float:
         folder = Path(config.paths.output)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    log_choices(config, trainer)
     beside = None
     if reference is not None:
         beside = figures_of(evaluate_subject(reference, benchmarks, trainer, scorer), config)

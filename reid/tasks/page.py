@@ -18,4 +18,4 @@ class Page:
     pictures: Sequence[Path]
     rows: dict[str, Mapping[str, Any]]  # of the table: name -> figure -> fraction
     counts: Sequence[str]  # what the line below the table begins with
-    numbers: Mapping[str, float]  # for loggers, beside the figures themselves
+    numbers: Mapping[str, float]  # for loggers, beside the figures: other distances', other benchmarks'

@@ -40,7 +40,7 @@ def pose_page(
     for each, found in results:
         rows |= table_rows(found.metrics, name=each.name)
     for other, found in others:
-        numbers |= {f"final/{other.name}/{key}": value for key, value in found.metrics.items()}
+        numbers |= {f"{other.name}/{key}": value for key, value in found.metrics.items()}
     return Page(figures, pictures, rows, [f"{len(result.keypoints):,} pictures"], numbers)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import WandbLogger
 
 from reid.callbacks import Poses, Retrieval
 from reid.datamodules import PictureDataModule
@@ -21,6 +20,7 @@ from reid.plots import (
     plot_roc,
 )
 from reid.tasks.findings import ranked_lists, value_names
+from reid.tasks.logged import log_end
 from reid.tasks.page import Page, Results
 from reid.tasks.poses import pose_page
 from reid.tasks.run_page import leave_page
@@ -66,16 +66,8 @@ def leave_results(
     sys.stdout.write(f"{table(shown)}\n{footnote(page, folder)}\n")
     if config.report:
         leave_page(config, results, trainer, page, table=cells(shown))
-    figures = page.figures
-    numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
-    for logger in trainer.loggers:
-        logger.log_metrics({**numbers, **page.numbers})
-        if isinstance(logger, WandbLogger):
-            drawn_before = [*folder.glob("plots/training.png"), *sorted(folder.glob("plots/guides*.png"))]
-            for picture in [*page.pictures, *drawn_before]:
-                logger.log_image(key=picture.stem, images=[str(picture)])
-            logger.experiment.finish()  # else the next job of a sweep would go on in this run
-    return figures
+    log_end(config, results, trainer, page)
+    return page.figures
 
 
 def retrieval_page(config: DictConfig, results: Results, *, extra: Mapping[str, Any]) -> Page:
@@ -106,9 +98,14 @@ def retrieval_page(config: DictConfig, results: Results, *, extra: Mapping[str, 
     rows: dict[str, Mapping[str, Any]] = {}
     for each, found in results:
         rows |= table_rows(found, primary, name=each.name)
-    numbers: dict[str, float] = {}
+    numbers = {
+        f"{distance}/{key}": value
+        for distance, metrics in result.metrics.items()
+        if distance != primary
+        for key, value in metrics.items()
+    }
     for other, found in others:
-        numbers |= {f"final/{other.name}/{key}": value for key, value in found.metrics[primary].items()}
+        numbers |= {f"{other.name}/{key}": value for key, value in found.metrics[primary].items()}
     counts = [
         f"{figures['queries']:,} queries ({figures['queries_skipped']:,} without a match)",
         f"{figures['gallery']:,} gallery {'tracks' if by_track else 'images'}",

@@ -26,6 +26,7 @@ from reid.tasks.build import (
 )
 from reid.tasks.check import before_training
 from reid.tasks.evaluate import check_each, evaluate_each
+from reid.tasks.logged import log_choices
 from reid.tasks.report import leave_results
 from reid.tasks.training_pictures import draw_training
 
@@ -69,8 +70,7 @@ def train(config: DictConfig) -> float:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "config.yaml", resolve=True)
         draw_training(datamodule, folder / "plots" / "guides.png")
-    for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+    log_choices(config, trainer)
     announce(config, module, datamodule, trainer)
     trainer.fit(module, datamodule, ckpt_path=resume, weights_only=True)
 

@@ -1,75 +1,88 @@
 """Dashboards: what a run sends, without a network."""
 
-import struct
-import time
-from pathlib import Path
+import csv
 
 import pytest
-from wandb.proto.wandb_internal_pb2 import Record
+import wandb
+from omegaconf import OmegaConf
+
+from tests.tasks.conftest import Outcome
+from tests.tasks.sent import Sent
+
+EPOCHS = {"train/loss", "train/learning_rate", "train/images_per_second", "val/mAP", "val/mINP", "val/rank1"}
 
 
-def records(folder: Path) -> dict[str, list]:
-    """What an offline run would send, by kind; its writer may be a little behind the program."""
-    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    deadline = time.monotonic() + 60
-    while "exit" not in (found := read(path)):
-        assert time.monotonic() < deadline, f"{path} never ended, it holds {found.keys()}"
-        time.sleep(0.2)
-    return found
-
-
-def read(path: Path) -> dict[str, list]:
-    """The records of a .wandb file."""
-    content, place, message, found = (
-        path.read_bytes(),
-        7,
-        b"",
-        {},
-    )  # LevelDB's log, after a header of seven bytes
-    while place + 7 <= len(content):
-        left = -place % 32768 or 32768  # of this block
-        if left < 7:
-            place += left
-            continue
-        length, part = struct.unpack("<HB", content[place + 4 : place + 7])  # after a checksum
-        message += content[place + 7 : place + 7 + length]
-        place += 7 + length
-        if part in (1, 4):  # whole, or the last part
-            record = Record()
-            record.ParseFromString(message)
-            message = b""
-            kind = record.WhichOneof("record_type")
-            found.setdefault(kind, []).append(getattr(record, kind))
-    return found
-
-
-def test_wandb_writes_an_offline_run_with_figures_and_pictures(
-    program, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WANDB_RUN_GROUP", "a-sweep")
-    outcome = program.inside("logger=wandb", "trainer.max_epochs=1")
+@pytest.fixture(scope="module")
+def logged(program, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """One epoch, as a job of a sweep."""
+    with pytest.MonkeyPatch.context() as patch:
+        wandb.teardown()  # what it read of the environment for an earlier run of this process
+        patch.setenv("WANDB_RUN_GROUP", "a-sweep")
+        patch.setenv("WANDB_NAME", "0_job")
+        outcome = program.inside("logger=wandb", "trainer.max_epochs=1")
     assert outcome.status == 0, outcome.err
-    sent = records(outcome.folder)
-    (run,) = sent["run"][:1]
-    assert (run.run_group, run.job_type, sorted(run.tags)) == (
-        "a-sweep",
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def sent(logged: Outcome) -> Sent:
+    return Sent.of(logged.folder)
+
+
+def test_a_run_belongs_to_its_sweep(sent: Sent) -> None:
+    run = sent.run
+    assert (run.project, run.run_group, run.job_type) == ("reid", "a-sweep", "train")
+    assert (run.display_name, sorted(run.tags)) == ("0_job", ["osnet_x0_25", "pedestrians"])
+    assert sent.exit_code == 0
+
+
+def test_its_choices_are_nested_plain_values(sent: Sent, logged: Outcome) -> None:
+    saved = OmegaConf.to_container(OmegaConf.load(logged.folder / "config.yaml"))
+    assert {key: sent.config[key] for key in saved} == saved
+    assert sent.config["data"]["image_size"] == [64, 32]
+
+
+def test_an_epoch_is_a_point_of_each_curve(sent: Sent, logged: Outcome) -> None:
+    for key in EPOCHS:
+        assert sum(key in row for row in sent.rows) == 1, key  # the final evaluation is not an epoch
+    with (logged.folder / "metrics.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert sent.last("val/mAP") == pytest.approx(float(row["val/mAP"]))
+    assert sent.last("train/learning_rate") == float(row["learning_rate"])
+
+
+def test_the_end_is_sent_once_and_whole(sent: Sent, logged: Outcome) -> None:
+    (row,) = [row for row in sent.rows if any(key.startswith("final/") for key in row)]
+    figures = logged.metrics()
+    numbers = {f"final/{key}": value for key, value in figures.items() if isinstance(value, int | float)}
+    numbers |= {f"final/cosine/{key}": value for key, value in figures["cosine"].items()}
+    assert {key: value for key, value in row.items() if key.startswith("final/")} == numbers
+    assert {key.split("/")[0] for row in sent.rows for key in row if "/" in key} == {
         "train",
-        ["osnet_x0_25", "pedestrians"],
-    )
-    keys = {"/".join(item.nested_key) or item.key for row in sent["history"] for item in row.item}
-    assert {"val/mAP", "train/loss", "final/mAP"} <= keys
-    assert sent["exit"][0].exit_code == 0
-    runs = list((outcome.folder / "wandb").glob("offline-run-*"))
-    assert len(runs) == 1
-    assert list(runs[0].glob("run-*.wandb"))
-    media = {path.name.split("_0_")[0].split("_1_")[0] for path in runs[0].rglob("*.png")}
-    assert any("ranked_lists" in name for name in media), media
+        "trainer",
+        "val",
+        "final",
+        "charts",
+        "pictures",
+    }
+
+
+def test_charts_and_pictures_are_there(sent: Sent, logged: Outcome) -> None:
+    groups = {f"ranked_lists_{group}" for group in ("best", "typical", "worst")}
+    assert sent.pictures() == {"training", "cmc", "ranked_lists", *groups}
+    assert sent.charts["charts/cmc"]["panel_config"]["panelDefId"] == "wandb/line/v0"
+    curve = [share for rank, share, line in sent.table("cmc") if line == "euclidean"]
+    figures = logged.metrics()
+    shares = {rank: 100 * figures[f"rank{rank}"] for rank in (1, 5, 10, 20)}
+    assert {rank: curve[rank - 1] for rank in shares} == pytest.approx(shares)
+    uploaded = {item.path for record in sent.records["files"] for item in record.files}
+    assert len([path for path in uploaded if path.startswith("media/images/pictures/")]) == 6
 
 
 def test_a_run_that_fails_is_a_failed_one_in_wandb(program) -> None:
     outcome = program.inside("logger=wandb", "trainer.max_epochs=2", "optimizer.lr=1e9")
     assert outcome.status == 1
-    assert records(outcome.folder)["exit"][0].exit_code == 1
+    assert Sent.of(outcome.folder).exit_code == 1
 
 
 def test_tensorboard_writes_events(program) -> None:

@@ -10,6 +10,7 @@ from reid.checkpoint import read_checkpoint
 from reid.modules import PoseModule
 from reid.tasks.build import trained_module
 from tests.tasks.conftest import ROOT, Outcome, Program
+from tests.tasks.sent import Sent
 
 SMALL = [
     "model=pose",
@@ -30,7 +31,7 @@ GROUPS = ("wheel", "fender", "back", "front", "windshield_back", "windshield_fro
 
 @pytest.fixture(scope="module")
 def trained_pose(program: Program) -> Outcome:
-    outcome = program(*SMALL, small=False)
+    outcome = program(*SMALL, "logger=wandb", small=False)
     assert outcome.status == 0, outcome.err
     return outcome
 
@@ -52,6 +53,17 @@ def test_a_training_leaves_figures_and_pictures(trained_pose: Outcome) -> None:
     assert "PCK@0.1" in trained_pose.out
     assert "vehicles_pose, pck_legacy" in trained_pose.out
     assert "PCK " in trained_pose.err
+
+
+def test_wandb_gets_poses_and_a_bar_a_group(trained_pose: Outcome) -> None:
+    sent, figures = Sent.of(trained_pose.folder), trained_pose.metrics()
+    assert sent.pictures() == {"guides", "poses", "training"}
+    assert sent.charts["charts/pck"]["panel_config"]["panelDefId"] == "wandb/bar/v0"
+    bars = {"all": 100 * figures["pck"]}
+    bars |= {group.replace("_", " "): 100 * figures[f"pck_{group}"] for group in GROUPS}
+    assert dict(sent.table("pck")) == pytest.approx(bars)
+    assert len([row for row in sent.rows if "val/pck" in row]) == 2
+    assert sent.last("final/pck_legacy") == figures["pck_legacy"]
 
 
 def test_its_checkpoint_is_evaluated_to_the_same_figures(program: Program, trained_pose: Outcome) -> None:

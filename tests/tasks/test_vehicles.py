@@ -9,6 +9,7 @@ import torch
 
 from reid.checkpoint import network_weights, read_checkpoint
 from reid.datasets import read_veri
+from tests.tasks.sent import Sent
 
 SHORT = [
     "model=multitask",
@@ -128,6 +129,25 @@ def test_tracks_are_ranked_on_request(program, drawn: Path) -> None:
     )
     assert official.status == 0, official.err
     assert (official.metrics()["queries"], official.metrics()["gallery"]) == (8, 16)
+
+
+def test_wandb_gets_a_matrix_an_attribute(program, drawn: Path) -> None:
+    words = [word for word in SHORT if not word.startswith("model")]
+    checkpoint = f"checkpoint={drawn}/checkpoints/best.ckpt"
+    outcome = program.inside("task=evaluate", "logger=wandb", *words, checkpoint, small=False)
+    assert outcome.status == 0, outcome.err
+    sent, figures = Sent.of(outcome.folder), outcome.metrics()
+    assert (sent.run.job_type, sent.config["data"]["name"]) == ("evaluate", "vehicles")
+    assert {"confusion_color", "confusion_type"} <= sent.pictures()
+    for name in ("color", "type"):
+        assert sent.charts[f"charts/confusion_{name}"]["panel_config"]["panelDefId"] == (
+            "wandb/confusion_matrix/v1"
+        )
+        cells = sent.table(f"confusion_{name}")
+        assert sum(count for _, _, count in cells) == 24  # query and gallery
+        assert sum(count for true, named, count in cells if true == named) == pytest.approx(
+            24 * figures[f"{name}_accuracy"]
+        )
 
 
 def test_two_devices_make_the_step_of_one_on_the_same_batches(program) -> None:
