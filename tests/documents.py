@@ -29,6 +29,12 @@ class Block:
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
 
+    @property
+    def file(self) -> str | None:
+        """Where its lines belong, if the first says so."""
+        found = re.match(r"# ((?:\w+/)+\w+\.\w+)\n", self.text)
+        return found and found[1]
+
     def commands(self) -> list[str]:
         """The lines of a shell block, comments left out."""
         lines = (re.sub(r"(^| +)# .*", "", line).strip() for line in self.text.splitlines())
