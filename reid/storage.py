@@ -195,6 +195,16 @@ def copy_out(folder: Path, url: str, *, copied: Copied, endpoint: str | None = N
     return len(changed)
 
 
+def send(path: Path, url: str, *, endpoint: str | None = None) -> None:
+    """Copy one file behind a URL.
+
+    Raises:
+        ValueError, OSError: as `copy_out`.
+    """
+    files, target = connect(url, endpoint=endpoint)
+    retried(url, lambda: files.put_file(str(path), target))
+
+
 def states(folder: Path) -> Iterator[tuple[str, tuple[int, int]]]:
     """Each file's name in the folder, and its size and time (ns)."""
     for parent, _, names in os.walk(folder):

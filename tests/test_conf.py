@@ -156,11 +156,12 @@ def test_a_cluster_takes_its_processes_from_the_launcher(name: str, monkeypatch:
 def test_a_platform_says_where_files_are_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_ENDPOINT", "https://obs.example.org")
     storage = composed(f"platform={name}").storage
-    endpoint, cache = {
-        "none": (None, "~/.cache/reid"),
-        "modelarts": ("https://obs.example.org", "/cache/reid"),
+    endpoint, cache, unpack = {
+        "none": (None, "~/.cache/reid", False),
+        "modelarts": ("https://obs.example.org", "/cache/reid", True),
     }[name]
-    assert (storage.endpoint, storage.cache, storage.output) == (endpoint, cache, None)
+    assert (storage.endpoint, storage.cache, storage.unpack) == (endpoint, cache, unpack)
+    assert storage.output is None
 
 
 @pytest.mark.parametrize("name", options("callbacks"))

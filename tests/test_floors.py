@@ -25,6 +25,7 @@ FLOORS = {
     "rank_table": 1,
     "status": 1,
     "storage": 1,
+    "unpacking": 1,
     "modules": 2,
     "datamodules": 2,
     "callbacks": 2,

@@ -5,15 +5,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
 from fsspec.registry import _registry
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from reid import storage
 from reid.launch import name_of_start, prepare
-from reid.storage import connect, copy_out, fetch, is_url
+from reid.storage import connect, copy_out, fetch, is_url, send
 from reid.tasks.cloud import bring_in
 
 PICTURES = {"query/0001.jpg": b"one", "query/0002.jpg": b"two", "train/deep/0003.jpg": b"three" * 1000}
@@ -167,16 +168,58 @@ def test_arguments_of_modelarts_are_ours(task: str, key: str, monkeypatch: pytes
     assert sys.argv == ["run.py", *words[2:]], "elsewhere they are none of ours"
 
 
+def configured(cache: Path, **values: Any) -> DictConfig:
+    """What bring_in looks at."""
+    storage = {"cache": str(cache), "endpoint": values.pop("endpoint", None), "unpack": False}
+    return OmegaConf.create({"storage": storage, **values})
+
+
 def test_a_folder_stands_for_its_one_file(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe("/trained/best.ckpt", b"weights")
-    section = {"checkpoint": "memory://trained", "storage": {"cache": str(tmp_path), "endpoint": None}}
-    config = OmegaConf.create(section)
+    config = configured(tmp_path, checkpoint="memory://trained")
     bring_in(config)
     assert Path(config.checkpoint).read_bytes() == b"weights"
     memory.pipe("/trained/last.ckpt", b"weights")
     with pytest.raises(ValueError, match=r"a folder of 2 files \(best.ckpt, last.ckpt\): name one"):
-        bring_in(OmegaConf.create({**section, "storage": {"cache": str(tmp_path / "2"), "endpoint": None}}))
+        bring_in(configured(tmp_path / "2", checkpoint="memory://trained"))
+
+
+@pytest.mark.parametrize("url", ["memory://exported/osnet.om", "memory://exported"])
+def test_a_file_comes_with_its_card(url: str, tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe({"/exported/osnet.om": b"om", "/exported/osnet.om.json": b"{}"})
+    config = configured(tmp_path, model_file=url)
+    bring_in(config)
+    assert Path(config.model_file).read_bytes() == b"om"
+    assert Path(f"{config.model_file}.json").read_bytes() == b"{}"
+
+
+def test_pictures_come_one_by_one_as_folders_and_as_lists(s3: str, source: Path, tmp_path: Path) -> None:
+    (source / "some.txt").write_text("query/0002.jpg\n\ntrain/deep/0003.jpg\n")
+    copy_out(source, "s3://reid/p", copied={}, endpoint=s3)
+    task = {
+        "images": ["s3://reid/p/query/0001.jpg", "here.jpg"],
+        "queries": "s3://reid/p/some.txt",
+        "gallery": "s3://reid/p/train",
+    }
+    config = configured(tmp_path / "cache", endpoint=s3, task=task)
+    bring_in(config)
+    first, second = config.task.images
+    assert (Path(first).read_bytes(), second) == (b"one", "here.jpg")
+    listed = Path(config.task.queries).parent
+    assert contents(listed / "query") == {"0001.jpg": b"one", "0002.jpg": b"two"}
+    assert contents(Path(config.task.gallery)) == {"deep/0003.jpg": b"three" * 1000}
+    fsspec.filesystem("memory").pipe("/lists/out.txt", b"../../elsewhere.jpg")
+    with pytest.raises(ValueError, match=r"without \.\."):
+        bring_in(configured(tmp_path / "cache", task={"queries": "memory://lists/out.txt"}))
+
+
+def test_one_file_is_sent(s3: str, source: Path, failing: Callable[..., Failing]) -> None:
+    failed = failing("s3://reid", "put_file", times=1, endpoint=s3)
+    send(source / "query/0001.jpg", "s3://reid/new/one.jpg", endpoint=s3)
+    assert failed.calls == 2
+    assert connect("s3://reid", endpoint=s3)[0].cat("reid/new/one.jpg") == b"one"
 
 
 @pytest.fixture
@@ -195,6 +238,7 @@ def s3(credentials: None) -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
+    urlopen(Request(f"{endpoint}/moto-api/reset", method="POST")).close()  # servers share buckets
     connect("s3://reid", endpoint=endpoint)[0].mkdir("reid")
     yield endpoint
     server.stop()

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from reid.callbacks import is_lost_peer
 from reid.launch import PATIENCE, is_first, is_job, leave_the_word
 from reid.status import Status
-from reid.tasks.cloud import bring_in, copying_out
+from reid.tasks.cloud import bring_in, copying_out, sending
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ def run(config: DictConfig) -> float | None:
         try:
             bring_in(config)
             stack.enter_context(copying_out(config))
-            objective: float | None = get_method(config.task.run)(config)
+            with sending(config):
+                objective: float | None = get_method(config.task.run)(config)
         except (KeyboardInterrupt, SystemExit) as leaving:
             # Lightning turns Ctrl-C into status 1
             if isinstance(leaving, SystemExit) and not isinstance(leaving.__context__, KeyboardInterrupt):
