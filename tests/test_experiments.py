@@ -1,6 +1,7 @@
 """Evidence can be had again: each study is whole, its commands compose, and mean what they meant."""
 
 import csv
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -41,6 +42,11 @@ def trainings(study: Path) -> list[list[str]]:
     return [words for words in commands(study) if not any(word.startswith("task=") for word in words)]
 
 
+each_training = pytest.mark.parametrize(
+    "study", [study for study in STUDIES if trainings(study)], ids=lambda path: path.name
+)
+
+
 def flat(section: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """``a.b.c`` and its value, of all values that are no sections."""
     if not isinstance(section, dict) or not section:
@@ -65,14 +71,33 @@ def test_a_study_says_how_it_was_made(study: Path) -> None:
         assert all((ROOT / word).exists() for word in words if word.startswith("tests/"))
 
 
-@each_study
-def test_a_study_of_trainings_has_configuration_figures_and_a_plot(study: Path) -> None:
+@each_training
+def test_a_training_left_its_configuration_figures_and_a_plot(study: Path) -> None:
     names = {path.name for path in study.iterdir()}
-    if trainings(study):
-        assert "config.yaml" in names
-        assert names & {"results.csv", "metrics.csv"}
-        assert [name for name in names if name.endswith(".png")]
+    assert "config.yaml" in names
+    assert {"results.csv"} <= names or {"metrics.csv", "metrics.json"} <= names
+    assert [name for name in names if name.endswith(".png")]
+
+
+@each_study
+def test_a_study_is_small(study: Path) -> None:
     assert [path.name for path in study.iterdir() if path.stat().st_size > LARGEST] == []
+
+
+@each_training
+def test_readme_gives_the_scores_that_were_found(study: Path) -> None:
+    """Each job's mAP or PCK, in per cent, and not one that was mistyped."""
+    given = re.findall(r"\d+\.\d+", readme_of(study))
+    assert [score for score in scores(study) if f"{100 * score:.1f}" not in given] == []
+
+
+def scores(study: Path) -> list[float]:
+    """Of the jobs of a sweep, or of the run."""
+    if (study / "results.csv").is_file():
+        with (study / "results.csv").open() as file:
+            return [float(row["objective"]) for row in csv.DictReader(file) if row["objective"]]
+    figures = json.loads((study / "metrics.json").read_text())
+    return [figures["mAP" if "mAP" in figures else "pck"]]
 
 
 @each_study
@@ -81,9 +106,7 @@ def test_commands_compose(study: Path) -> None:
         assert composed([word for word in words if word != "-m"], sweep="-m" in words)
 
 
-@pytest.mark.parametrize(
-    "study", [study for study in STUDIES if trainings(study)], ids=lambda path: path.name
-)
+@each_training
 def test_a_training_means_what_it_meant(study: Path) -> None:
     """Keys of the stored configuration have their values today, or README names them: ``Since then: `key```.
 
