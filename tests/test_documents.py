@@ -22,8 +22,11 @@ COMMANDS = [
     if block.language == "sh" and block.page != ELSEWHERE
     for line in block.commands()
 ]
-SENTENCES = list(dict.fromkeys(line for _, line in COMMANDS if "run.py " in line))
-OTHERS = [(block, line) for block, line in COMMANDS if "run.py " not in line]
+BEFORE = (
+    r"(?:.* )?run\.py |docker run (?:-\S+ (?:all |\S+:\S+ )?)+reid(?:-npu)? "  # whoever starts a sentence
+)
+SENTENCES = list(dict.fromkeys(line for _, line in COMMANDS if re.match(BEFORE, line)))
+OTHERS = [(block, line) for block, line in COMMANDS if not re.match(BEFORE, line)]
 # what may stand beside sentences, and is not run here: each was looked at when it was added
 KNOWN = (
     r"python3 -m venv \.venv && \.venv/bin/pip install \. && \.venv/bin/python run\.py",
@@ -36,6 +39,8 @@ KNOWN = (
     r"cd prepared && python -m ais_bench --model \S+\.om --input query --output out --output_dirname query"
     r" --outfmt BIN --batchsize 1",
     r"cd prepared && \./benchmark\.x86_64( -\w+=\S+)+",
+    r"docker build -t reid(-npu)?( --build-arg [A-Z]+=[\w/:.,-]+)* \.",
+    r'mkdir -p outputs && docker run --rm --init -v "\$PWD/outputs:/reid/outputs" reid',
 )
 
 
@@ -94,7 +99,7 @@ def test_the_first_two_blocks_are_one_command_each() -> None:
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_a_sentence_composes_each_of_its_jobs(sentence: str) -> None:
     """The words after run.py, whoever starts it; --cfg would end where this does."""
-    words = shlex.split(sentence.partition("run.py ")[2])
+    words = shlex.split(re.sub(BEFORE, "", sentence, count=1))
     flags = [word for word in words if word.startswith("-") and not word.startswith("--")]
     assert set(flags) <= {"-m"}
     initialize_config_dir(str(ROOT / "conf"), version_base="1.3")
