@@ -11,6 +11,7 @@ from reid.callbacks.keypoints import KeypointMetrics, Poses
 from reid.callbacks.progress import Progress
 from reid.callbacks.random_state import RandomState
 from reid.callbacks.retrieval import Retrieval, RetrievalMetrics
+from reid.callbacks.run_id import RunId
 from reid.callbacks.scorer import Scorer
 from reid.callbacks.throughput import Throughput
 
@@ -26,6 +27,7 @@ __all__ = [
     "RandomState",
     "Retrieval",
     "RetrievalMetrics",
+    "RunId",
     "SaveOnInterrupt",
     "Scorer",
     "StopOnDivergence",

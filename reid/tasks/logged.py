@@ -1,6 +1,7 @@
 """What loggers get of a run beside its epochs: its choices at the start, charts and pictures at the end."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,13 @@ from reid.plots import choose_queries, plot_ranked_lists
 from reid.tasks.findings import ranked_lists
 from reid.tasks.page import Page, Results
 from reid.tasks.run_page import cmc_chart, confusion_matrices
+
+
+def go_on_in_run(config: DictConfig, checkpoint: Mapping[str, Any]) -> None:
+    """Name the run of wandb that a checkpoint is of, unless the user names one, or another project."""
+    known = checkpoint.get("wandb")
+    if known and config.logger.get("project") == known["project"] and config.logger.id is None:
+        config.logger.id = known["id"]
 
 
 def log_choices(config: DictConfig, trainer: pl.Trainer) -> None:

@@ -26,7 +26,7 @@ from reid.tasks.build import (
 )
 from reid.tasks.check import before_training
 from reid.tasks.evaluate import check_each, evaluate_each
-from reid.tasks.logged import log_choices
+from reid.tasks.logged import go_on_in_run, log_choices
 from reid.tasks.report import leave_results
 from reid.tasks.training_pictures import draw_training
 
@@ -50,7 +50,8 @@ def train(config: DictConfig) -> float:
     before_training(datamodule, extent=config.check, same_camera=config.evaluation.same_camera)
     count_classes(config, datamodule)
     section = model_section(config)
-    resume = None if config.resume is None else check_resume(Path(config.resume), section)
+    if config.resume is not None:
+        prepare_resume(config, section)
     others = build_others(config)
     module = training_module(config)
     check_channels(module, datamodule)
@@ -72,7 +73,7 @@ def train(config: DictConfig) -> float:
         draw_training(datamodule, folder / "plots" / "guides.png")
     log_choices(config, trainer)
     announce(config, module, datamodule, trainer)
-    trainer.fit(module, datamodule, ckpt_path=resume, weights_only=True)
+    trainer.fit(module, datamodule, ckpt_path=config.resume, weights_only=True)
 
     best = folder / "checkpoints" / "best.ckpt"
     load_best(best, module, trainer)
@@ -134,12 +135,13 @@ def store_threshold(threshold: dict[str, Any] | None, path: Path) -> None:
         write_checkpoint({**checkpoint, "reid": known}, path)
 
 
-def check_resume(path: Path, section: dict[str, Any]) -> str:
-    """The checkpoint to resume from, if it is of the model that is configured.
+def prepare_resume(config: DictConfig, section: dict[str, Any]) -> None:
+    """See that ``resume`` is of the model that is configured, and let wandb go on in its run.
 
     Raises:
         ValueError: it is of another model, or of no training.
     """
+    path = Path(config.resume)
     checkpoint = read_checkpoint(path)
     if "optimizer_states" not in checkpoint:
         raise ValueError(
@@ -152,7 +154,7 @@ def check_resume(path: Path, section: dict[str, Any]) -> str:
             f"resume={path} is a checkpoint of another model ({saved.get('name')}): {'; '.join(lines[:4])}."
             " Resume with the options it was trained with (they stand in config.yaml of its run)"
         )
-    return str(path)
+    go_on_in_run(config, checkpoint)
 
 
 def announce(config: DictConfig, module: Any, datamodule: Any, trainer: pl.Trainer) -> None:

@@ -6,6 +6,8 @@ import pytest
 import wandb
 from omegaconf import OmegaConf
 
+from reid.checkpoint import read_checkpoint
+from reid.tasks.logged import go_on_in_run
 from tests.tasks.conftest import Outcome
 from tests.tasks.sent import Sent
 
@@ -77,6 +79,44 @@ def test_charts_and_pictures_are_there(sent: Sent, logged: Outcome) -> None:
     assert {rank: curve[rank - 1] for rank in shares} == pytest.approx(shares)
     uploaded = {item.path for record in sent.records["files"] for item in record.files}
     assert len([path for path in uploaded if path.startswith("media/images/pictures/")]) == 6
+
+
+def test_a_resumed_training_goes_on_in_its_run(program, logged: Outcome, sent: Sent) -> None:
+    last = logged.folder / "checkpoints" / "last.ckpt"
+    assert read_checkpoint(last)["wandb"] == {"project": "reid", "id": sent.run.run_id}
+    outcome = program.inside("logger=wandb", "trainer.max_epochs=2", f"resume={last}")
+    assert outcome.status == 0, outcome.err
+    rest = Sent.of(outcome.folder)
+    assert (rest.run.run_id, rest.run.resume) == (sent.run.run_id, True)
+    assert [row["epoch"] for row in rest.rows if "val/mAP" in row] == [1]
+    best = read_checkpoint(outcome.folder / "checkpoints" / "best.ckpt")
+    assert best["wandb"] == {"project": "reid", "id": sent.run.run_id}
+
+
+def test_a_training_that_starts_from_weights_is_a_run_of_its_own(
+    program, logged: Outcome, sent: Sent
+) -> None:
+    best = logged.folder / "checkpoints" / "best.ckpt"
+    outcome = program.inside("logger=wandb", "trainer.max_epochs=1", "report=false", f"model.weights={best}")
+    assert outcome.status == 0, outcome.err
+    assert Sent.of(outcome.folder).run.run_id != sent.run.run_id
+
+
+@pytest.mark.parametrize(
+    ("logger", "id"),
+    [
+        ({"project": "reid", "id": None}, "known"),
+        ({"project": "reid", "id": "mine"}, "mine"),
+        ({"project": "another", "id": None}, None),
+    ],
+)
+def test_a_run_is_gone_on_in_unless_another_is_asked_for(logger: dict, id: str | None) -> None:
+    config = OmegaConf.create({"logger": logger})
+    go_on_in_run(config, {"wandb": {"project": "reid", "id": "known"}})
+    assert config.logger.id == id
+    go_on_in_run(OmegaConf.create({"logger": {}}), {"wandb": {"project": "reid", "id": "known"}})
+    go_on_in_run(config, {})
+    assert config.logger.id == id
 
 
 def test_a_run_that_fails_is_a_failed_one_in_wandb(program) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reid.status import Status
+from tests.tasks.sent import Sent
 
 HERE = Path(__file__).parent
 DDP = ("trainer=ddp_cpu", "trainer.max_epochs=1", "data.batch_size=8", "check=none")
@@ -69,7 +70,7 @@ def test_several_at_once_each_with_its_processes(program) -> None:
 
 def test_a_killed_sweep_goes_on_where_it_was(program) -> None:
     folder = program.work / "killed"
-    sentence = ("trainer.max_epochs=12", "check=none", "seed=1,2", "data.cache=ram")
+    sentence = ("trainer.max_epochs=12", "check=none", "seed=1,2", "logger=wandb")
     process, _ = program.start("-m", f"hydra.sweep.dir={folder}", *sentence)
     second = folder / "1_osnet_x0_25-pedestrians"
     deadline = time.monotonic() + 300
@@ -93,6 +94,12 @@ def test_a_killed_sweep_goes_on_where_it_was(program) -> None:
     epochs = [line.split(",")[0] for line in (second / "metrics.csv").read_text().splitlines()[1:]]
     assert epochs == [str(epoch) for epoch in range(12)], "the epochs before and after, each once"
     assert "resume=" in (second / ".hydra" / "overrides.yaml").read_text()
+    before, after = sorted((second / "wandb").glob("offline-run-*"))
+    run = Sent.of(second).run
+    assert before.name.endswith(run.run_id), "wandb shows one run"
+    assert after.name.endswith(run.run_id)
+    assert (run.run_group, run.display_name) == (folder.name, second.name)
+    assert run.notes.endswith("check=none seed=2 logger=wandb")
 
 
 def test_a_search_outlives_a_trial_that_fails(program) -> None:
