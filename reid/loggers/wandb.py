@@ -1,13 +1,16 @@
 """A run in Weights & Biases: figures of epochs, and the charts and pictures of its end."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
 from reid.pages import Chart, Matrix
+
+ARTIFACTS = ("none", "best")
 
 
 class WandbRun(WandbLogger):
@@ -17,11 +20,18 @@ class WandbRun(WandbLogger):
     ``charts/`` (tables that wandb draws) and ``pictures/``.
 
     Args:
+        artifact: "best" keeps a training's best checkpoint in wandb, "none" does not.
         settings: of Lightning's ``WandbLogger`` and of ``wandb.init``.
+
+    Raises:
+        ValueError: another ``artifact``.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, artifact: Literal["none", "best"] = "none", **settings: Any) -> None:
+        if artifact not in ARTIFACTS:
+            raise ValueError(f"logger.artifact={artifact}: use {' or '.join(ARTIFACTS)}")
         super().__init__(**settings)
+        self.artifact = artifact
         self._wandb_init.pop("anonymous")  # a setting that wandb warns of, even of None
 
     def log_end(
@@ -50,6 +60,17 @@ class WandbRun(WandbLogger):
         row |= {f"charts/confusion_{matrix.name}": confusion_chart(matrix) for matrix in matrices}
         row |= {f"pictures/{name}": wandb.Image(str(path)) for name, path in pictures.items()}
         self.log_metrics(row, step)
+
+    def log_checkpoint(self, path: Path, name: str, *, metadata: Mapping[str, Any]) -> None:
+        """Keep a checkpoint as an artifact's newest version; the file stays where it is until it is sent.
+
+        Args:
+            name: of the artifact; what wandb allows in no name becomes ``_``.
+            metadata: plain values, which may be nested.
+        """
+        artifact = wandb.Artifact(re.sub(r"[^\w.-]", "_", name), type="model", metadata=dict(metadata))
+        artifact.add_file(str(path), policy="immutable", skip_cache=True)  # else it is copied twice
+        self.experiment.log_artifact(artifact, aliases=["best"])
 
     def finish(self) -> None:
         """End the run; another one in this process would else go on in it."""

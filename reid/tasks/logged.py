@@ -1,11 +1,13 @@
 """What loggers get of a run beside its epochs: its choices at the start, charts and pictures at the end."""
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from reid.callbacks import Poses, Retrieval
@@ -16,7 +18,9 @@ from reid.loggers import WandbRun
 from reid.plots import choose_queries, plot_ranked_lists
 from reid.tasks.findings import ranked_lists
 from reid.tasks.page import Page, Results
-from reid.tasks.run_page import cmc_chart, confusion_matrices
+from reid.tasks.run_page import cmc_chart, command, confusion_matrices
+
+log = logging.getLogger(__name__)
 
 
 def go_on_in_run(config: DictConfig, checkpoint: Mapping[str, Any]) -> None:
@@ -40,6 +44,8 @@ def log_end(config: DictConfig, results: Results, trainer: pl.Trainer, page: Pag
     for logger in trainer.loggers:
         if isinstance(logger, WandbRun):
             send(config, results, page, numbers, logger, step=trainer.global_step)
+            if logger.artifact == "best":
+                keep_checkpoint(config, known, logger)
             logger.finish()
         else:
             logger.log_metrics(numbers, trainer.global_step)
@@ -70,6 +76,23 @@ def send(
             pictures=pictures,
             step=step,
         )
+
+
+def keep_checkpoint(config: DictConfig, figures: Mapping[str, float], run: WandbRun) -> None:
+    """The best checkpoint of a training as an artifact, with its figures and what was chosen."""
+    path = Path(config.paths.output) / "checkpoints" / "best.ckpt"
+    if not path.is_file():
+        log.warning("logger.artifact=best: this run has no checkpoints/best.ckpt to keep in wandb")
+        return
+    choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
+    metadata = {
+        "figures": dict(figures),
+        "choices": {group: option for group, option in choices.items() if not group.startswith("hydra/")},
+        "command": command(config),
+        "image_size": list(config.data.image_size),
+        "seed": config.seed,
+    }
+    run.log_checkpoint(path, f"{config.model.name}-{config.data.name}", metadata=metadata)
 
 
 def draw_groups(

@@ -1,6 +1,9 @@
 """Dashboards: what a run sends, without a network."""
 
+import base64
 import csv
+import hashlib
+import json
 
 import pytest
 import wandb
@@ -21,7 +24,7 @@ def logged(program, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         wandb.teardown()  # what it read of the environment for an earlier run of this process
         patch.setenv("WANDB_RUN_GROUP", "a-sweep")
         patch.setenv("WANDB_NAME", "0_job")
-        outcome = program.inside("logger=wandb", "trainer.max_epochs=1")
+        outcome = program.inside("logger=wandb", "logger.artifact=best", "trainer.max_epochs=1")
     assert outcome.status == 0, outcome.err
     return outcome
 
@@ -79,6 +82,27 @@ def test_charts_and_pictures_are_there(sent: Sent, logged: Outcome) -> None:
     assert {rank: curve[rank - 1] for rank in shares} == pytest.approx(shares)
     uploaded = {item.path for record in sent.records["files"] for item in record.files}
     assert len([path for path in uploaded if path.startswith("media/images/pictures/")]) == 6
+
+
+def test_the_best_checkpoint_is_an_artifact_on_request(sent: Sent, logged: Outcome) -> None:
+    (artifact,) = [one for one in sent.records["artifact"] if one.type == "model"]
+    assert (artifact.name, list(artifact.aliases)) == ("osnet_x0_25-pedestrians", ["best", "latest"])
+    best = logged.folder / "checkpoints" / "best.ckpt"
+    (entry,) = artifact.manifest.contents
+    assert (entry.path, entry.local_path, entry.size) == ("best.ckpt", str(best), best.stat().st_size)
+    assert base64.b64decode(entry.digest) == hashlib.md5(best.read_bytes()).digest()
+    told = json.loads(artifact.metadata)
+    figures = {key: value for key, value in logged.metrics().items() if isinstance(value, int | float)}
+    assert told["figures"] == pytest.approx(figures)
+    assert (told["choices"]["model"], told["choices"]["logger"]) == ("osnet_x0_25", "wandb")
+    assert "logger.artifact=best" in told["command"]
+    assert (told["image_size"], told["seed"]) == ([64, 32], 1)
+
+
+def test_what_cannot_be_an_artifact(program) -> None:
+    outcome = program.inside("logger=wandb", "logger.artifact=last")
+    assert outcome.status == 1
+    assert "logger.artifact=last: use none or best" in outcome.err
 
 
 def test_a_resumed_training_goes_on_in_its_run(program, logged: Outcome, sent: Sent) -> None:
