@@ -103,7 +103,8 @@ def scores(study: Path) -> list[float]:
 @each_study
 def test_commands_compose(study: Path) -> None:
     for words in commands(study):
-        assert composed([word for word in words if word != "-m"], sweep="-m" in words)
+        sweep = any(word == "-m" or word.startswith("sweep=") for word in words)
+        assert composed([word for word in words if word != "-m"], sweep=sweep)
 
 
 @each_training
