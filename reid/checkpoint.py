@@ -7,14 +7,17 @@ values are unpickled, and only classes of this package and of ``torch`` are buil
 
 import os
 import pickle
+import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 FORMAT = 1
+EXPORTED = (".onnx", ".pt", ".om")
 ALLOWED = ("reid.", "torch.nn.", "torch.optim.")
 
 
@@ -72,22 +75,42 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: checkpoints lie in <run folder>/checkpoints/")
+    exported = f"; an exported file is read by model_file={path}" if path.suffix in EXPORTED else ""
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*looks like a TorchScript archive.*")  # refused below
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} is not a checkpoint, or not one that can be read without executing code in it;"
-            " MindSpore's and others' become ours by task=convert model.weights=PATH"
+            f" MindSpore's and others' become ours by task=convert model.weights=PATH{exported}"
         ) from error
     except Exception as error:  # damaged bytes fail anywhere: KeyError, EOFError, RuntimeError, OSError
-        raise ValueError(f"{path} is not a checkpoint, or a damaged one: {type(error).__name__}") from error
+        raise ValueError(
+            f"{path} is not a checkpoint, or a damaged one: {type(error).__name__}{exported}"
+        ) from error
     if not isinstance(checkpoint, dict) or "reid" not in checkpoint or "state_dict" not in checkpoint:
         raise ValueError(
             f"{path} holds no checkpoint of ours (no model section): published weight files are read by"
             " model.weights=PATH and become checkpoints by task=convert; ours are read by checkpoint=PATH or"
             " resume=PATH"
         )
+    told = checkpoint["reid"]
+    if not isinstance(told, Mapping) or not isinstance(told.get("model"), Mapping):
+        raise ValueError(
+            f"{path} does not say which model it is of: make it again by a training or task=convert"
+        )
     return checkpoint
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether ``torch.save`` wrote a file, told by the names in it: programs of TorchScript have more."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return False
+    return "data.pkl" in names and "constants.pkl" not in names
 
 
 def network_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -98,6 +121,20 @@ def network_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         for name, value in checkpoint["state_dict"].items()
         if name.startswith(prefix)
     }
+
+
+def load_network(network: nn.Module, checkpoint: Mapping[str, Any]) -> None:
+    """Give a network, built as a checkpoint says, the checkpoint's weights.
+
+    Raises:
+        ValueError: they are of another one.
+    """
+    try:
+        network.load_state_dict(network_weights(checkpoint))
+    except (RuntimeError, AttributeError) as error:
+        raise ValueError(
+            f"the checkpoint's weights are not of the network that it describes; was it edited? {error}"
+        ) from error
 
 
 def check_targets(section: Any, *, where: str = "model") -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from reid.checkpoint import check_targets, network_weights, read_checkpoint
+from reid.checkpoint import check_targets, load_network, read_checkpoint
 from reid.contracts import Features
 from reid.deploy import Card, RuntimeNetwork, open_runtime
 from reid.deploy.files import describe_file, write_onnx
@@ -259,7 +259,7 @@ def read_network(path: Path) -> tuple[Card, nn.Module]:
         )
     check_targets(told["model"])
     network = build_module(dict(told["model"])).network
-    network.load_state_dict(network_weights(checkpoint))
+    load_network(network, checkpoint)
     return describe_file(told, network.eval(), source=str(path)), network
 
 

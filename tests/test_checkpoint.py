@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from reid import checkpoint as ours
-from reid.checkpoint import check_targets, describe, difference, read_checkpoint, write_checkpoint
+from reid.checkpoint import (
+    check_targets,
+    describe,
+    difference,
+    is_checkpoint,
+    load_network,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 MODEL = {
     "_target_": "reid.modules.OSNetModule",
@@ -80,6 +88,35 @@ def test_published_weights_are_pointed_to_their_option(tmp_path: Path) -> None:
     torch.save({"conv1.conv.weight": torch.ones(1)}, path)
     with pytest.raises(ValueError, match=r"model\.weights=PATH"):
         read_checkpoint(path)
+
+
+def test_an_exported_file_is_pointed_to_its_option(tmp_path: Path) -> None:
+    (tmp_path / "osnet.onnx").write_bytes(b"\x08\x08:\x00")
+    with pytest.raises(ValueError, match=r"an exported file is read by model_file=.*osnet\.onnx"):
+        read_checkpoint(tmp_path / "osnet.onnx")
+    program = torch.jit.trace(torch.nn.Linear(1, 1), torch.ones(1, 1))  # type: ignore[no-untyped-call]
+    torch.jit.save(program, tmp_path / "osnet.pt")  # type: ignore[no-untyped-call]
+    with pytest.raises(ValueError, match=r"an exported file is read by model_file=.*osnet\.pt"):
+        read_checkpoint(tmp_path / "osnet.pt")
+    write_checkpoint(whole(), tmp_path / "best.ckpt")
+    kinds = {name: is_checkpoint(tmp_path / name) for name in ("osnet.onnx", "osnet.pt", "best.ckpt")}
+    assert kinds == {"osnet.onnx": False, "osnet.pt": False, "best.ckpt": True}
+
+
+@pytest.mark.parametrize("told", [None, {}, {"model": "osnet"}])
+def test_a_checkpoint_says_which_model_it_is_of(tmp_path: Path, told: object) -> None:
+    write_checkpoint({**whole(), "reid": told}, tmp_path / "mute.ckpt")
+    with pytest.raises(ValueError, match=r"mute\.ckpt does not say which model"):
+        read_checkpoint(tmp_path / "mute.ckpt")
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"network.weight": torch.ones(3, 2)}, {}, {"network.weight": 3, "network.bias": torch.ones(2)}],
+)
+def test_weights_of_another_shape_are_refused(weights: dict) -> None:
+    with pytest.raises(ValueError, match="not of the network that it describes"):
+        load_network(torch.nn.Linear(2, 2), {"state_dict": weights})
 
 
 class Bomb:

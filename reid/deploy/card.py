@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,8 @@ def within(path: Path) -> str | None:
         from reid.deploy.runtimes import onnx_metadata
 
         return onnx_metadata(path).get(KEY)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if name.endswith(f"/extra/{KEY}.json"):
-                    return archive.read(name).decode()
+    with suppress(zipfile.BadZipFile, EOFError), zipfile.ZipFile(path) as archive:  # its runtime says so
+        for name in archive.namelist():
+            if name.endswith(f"/extra/{KEY}.json"):
+                return archive.read(name).decode()
     return None

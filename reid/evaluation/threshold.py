@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 
 from reid.contracts import Distance, Features, Labels
-from reid.evaluation.pairs import count_others, matching_pairs
 from reid.evaluation.verification import allowed_errors, verify
 
 
@@ -40,13 +39,19 @@ def threshold_at(
     Raises:
         ValueError: as `verify`.
     """
-    labelled = (query, query_labels, gallery, gallery_labels)
-    matching = len(matching_pairs(*labelled, same_camera=same_camera)[0])
-    total = count_others(query_labels, gallery_labels, matching=matching)
-    # Half a pair more, as 1 / total may be rounded below
-    rate = min(1.0, max(fpr, 1.5 / max(total, 1)))
-    found = verify(*labelled, distance=distance, largest_fpr=rate, same_camera=same_camera, block=block)
-    nearest, allowed = found.nearest_negatives.numpy(), allowed_errors(rate, total)
+    found = verify(
+        query,
+        query_labels,
+        gallery,
+        gallery_labels,
+        distance=distance,
+        largest_fpr=fpr,
+        least_errors=1,
+        same_camera=same_camera,
+        block=block,
+    )
+    nearest, total = found.nearest_negatives.numpy(), found.negatives
+    allowed = max(1, allowed_errors(fpr, total))
     accepted = total if allowed == total else int(nearest.searchsorted(nearest[allowed]))
     value = nearest[accepted - 1] if accepted else np.nextafter(nearest[0], np.float32(-np.inf))
-    return Threshold(value=float(value), false_positive_rate=accepted / found.negatives)
+    return Threshold(value=float(value), false_positive_rate=accepted / total)

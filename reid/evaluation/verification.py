@@ -77,6 +77,7 @@ def verify(
     *,
     distance: Distance,
     largest_fpr: float = 1e-2,
+    least_errors: int = 0,
     same_camera: Literal["exclude", "keep"] = "exclude",
     block: int = 128,
 ) -> Verification:
@@ -93,6 +94,7 @@ def verify(
     Args:
         distance: smaller is closer; what it returns is not modified.
         largest_fpr: the largest rate `Verification.true_positive_rate` will be asked for.
+        least_errors: the accepted non-matching pairs to be told of where ``largest_fpr`` allows fewer.
         same_camera: as in `rank`.
         block: queries a call of ``distance``. Memory is 13 · block · Ng bytes, what one call takes, and
             12 · largest_fpr · Nq · Ng for the nearest non-matching pairs, sorted at the end.
@@ -114,7 +116,8 @@ def verify(
             f"matching and {negatives} other pairs: verification needs both. Check that both are of one "
             "benchmark, and whole; for images of one camera, or of none, take same_camera='keep'"
         )
-    least = _Least(min(allowed_errors(largest_fpr, negatives) + 1, negatives), of=negatives)
+    errors = max(allowed_errors(largest_fpr, negatives), least_errors)
+    least = _Least(min(errors + 1, negatives), of=negatives)
     same = np.empty(len(pair_row), np.float32)
     for start, table in distance_blocks(query, gallery, distance=distance, block=block):
         here = slice(*pair_query.searchsorted([start, start + len(table)]))

@@ -5,7 +5,7 @@ from pytorch_lightning.strategies import StrategyRegistry
 
 from reid.npu.accelerator import NPUAccelerator
 from reid.npu.devices import check_npu, device_count, device_indices
-from reid.npu.facts import npu_has_bf16, npu_name, npu_peak_memory, npu_versions
+from reid.npu.facts import npu_has_bf16, npu_name, npu_versions
 from reid.npu.precision import NPUMixedPrecision, StaticGradScaler, static_scale
 from reid.npu.profiler import NPUProfiler
 from reid.npu.random_state import random_state, set_random_state
@@ -23,7 +23,6 @@ __all__ = [
     "device_indices",
     "npu_has_bf16",
     "npu_name",
-    "npu_peak_memory",
     "npu_versions",
     "random_state",
     "register",

@@ -27,10 +27,3 @@ def npu_has_bf16() -> bool:
     import torch_npu
 
     return bool(torch_npu.npu.is_bf16_supported())
-
-
-def npu_peak_memory(device: torch.device) -> int:
-    """Bytes that tensors held at most since the trainer began."""
-    import torch_npu
-
-    return int(torch_npu.npu.max_memory_allocated(device))

@@ -23,7 +23,7 @@ from reid.plots.speeds import plot_speeds
 from reid.tasks import hardware
 from reid.tasks.build import trained_module
 from reid.tasks.report import write_json
-from reid.tasks.sources import card_of, device_of
+from reid.tasks.sources import card_of, device_of, one_source
 from reid.whole import write_whole
 
 MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
@@ -40,8 +40,7 @@ def benchmark(config: DictConfig) -> None:
     """
     options, folder = config.task, Path(config.paths.output)
     check_options(options)
-    if (config.model_file is None) == (config.checkpoint is None):
-        raise ValueError("task=benchmark times one model: give checkpoint=PATH or model_file=PATH")
+    source = one_source(config)
     register_npu()
     hardware.check_accelerator(config.trainer, channels_last=config.device.channels_last)
     if config.device.reuse_memory:
@@ -64,8 +63,7 @@ def benchmark(config: DictConfig) -> None:
     ]
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    source = str(config.model_file or config.checkpoint)
-    leave(timings, card, folder, name=name, source=source, machine=machine_of(config))
+    leave(timings, card, folder, name=name, source=str(source), machine=machine_of(config))
 
 
 def check_options(options: DictConfig) -> None:

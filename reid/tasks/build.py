@@ -19,7 +19,7 @@ from pytorch_lightning.profilers import AdvancedProfiler, PyTorchProfiler, Simpl
 from torch import nn
 
 from reid.callbacks import BindCores, EndTogether, Progress, Scorer
-from reid.checkpoint import check_targets, network_weights, read_checkpoint, write_checkpoint
+from reid.checkpoint import check_targets, load_network, read_checkpoint, write_checkpoint
 from reid.datamodules import PictureDataModule, ReIDDataModule, VeRiPoseDataModule
 from reid.datamodules.predicted import PoseFinder
 from reid.deploy import RuntimeNetwork
@@ -280,7 +280,7 @@ def trained_module(checkpoint: dict[str, Any], config: DictConfig) -> TaughtModu
     if config.model.name == section.get("name"):
         section |= {key: config.model[key] for key in READING if key in section and key in config.model}
     module = build_module(section, channels_last=config.device.channels_last, compile=config.device.compile)
-    module.network.load_state_dict(network_weights(checkpoint))
+    load_network(module.network, checkpoint)
     module.description = checkpoint["reid"]
     return module
 

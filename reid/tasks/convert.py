@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from reid.checkpoint import check_targets, describe, network_weights, read_checkpoint, write_checkpoint
+from reid.checkpoint import check_targets, describe, load_network, read_checkpoint, write_checkpoint
 from reid.modules import TaughtModule
 from reid.tasks.build import build_module, model_section
 from reid.weights import (
@@ -83,7 +83,7 @@ def own(path: Path) -> tuple[TaughtModule, dict[str, Any]]:
     description: dict[str, Any] = checkpoint["reid"]
     check_targets(description["model"])
     module = build_module(description["model"])
-    module.network.load_state_dict(network_weights(checkpoint))
+    load_network(module.network, checkpoint)
     return module, description
 
 

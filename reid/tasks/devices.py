@@ -1,7 +1,6 @@
 """Whether a trainer's devices work: what they are, a sum over ranks, a few steps of the configured model."""
 
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -16,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from reid.checks import Finding
-from reid.deploy.timing import synchronize
+from reid.deploy.timing import peak_memory, synchronize
 from reid.launch import started_by
-from reid.npu import device_count, npu_has_bf16, npu_name, npu_peak_memory, npu_versions
+from reid.npu import device_count, npu_has_bf16, npu_name, npu_versions
 from reid.tasks import hardware
 from reid.tasks.build import (
     build_datamodule,
@@ -211,14 +210,10 @@ def bf16(device: torch.device, trainer: pl.Trainer) -> Finding:
 
 def memory(trainer: pl.Trainer, device: torch.device) -> Finding:
     """The most that any rank has held."""
-    if device.type == "npu":
-        peak, what = npu_peak_memory(device), "of tensors"
-    elif device.type == "cuda":
-        peak, what = torch.cuda.max_memory_allocated(device), "of tensors"
-    else:
-        peak, what = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "of the process"
-    most = gathered(torch.tensor([peak], device=device), trainer).max()
-    return Finding("note", "memory", f"peak {int(most) / 1e9:.2f} GB {what}, on the rank that holds most")
+    what = "of the process" if device.type == "cpu" else "of tensors"
+    peak = torch.tensor([peak_memory(str(device))], device=device)
+    most = float(gathered(peak, trainer).max())
+    return Finding("note", "memory", f"peak {most / 1e3:.2f} GB {what}, on the rank that holds most")
 
 
 def gathered(values: Tensor, trainer: pl.Trainer) -> Tensor:

@@ -11,7 +11,7 @@ from reid.datasets.features import FeatureSet, Origin, check_features_path, writ
 from reid.datasets.folder import SUFFIXES
 from reid.inference import Embedder
 from reid.loading.pictures import pictures_below
-from reid.tasks.sources import device_of
+from reid.tasks.sources import device_of, one_source
 
 
 def extract(config: DictConfig) -> None:
@@ -28,7 +28,7 @@ def extract(config: DictConfig) -> None:
             " task.to=features.h5 (or .npz, .parquet)"
         )
     check_features_path(Path(to))
-    found = embed(Path(images), network_of(config))
+    found = embed(Path(images), network_of(config), said="task.images")
     write_features(found, Path(to))
     count, length = found.features.shape
     size = Path(to).stat().st_size / 1e6
@@ -41,13 +41,7 @@ def network_of(config: DictConfig) -> Embedder:
     Raises:
         ValueError: neither or both are given.
     """
-    given = [path for path in (config.checkpoint, config.model_file) if path is not None]
-    if len(given) != 1:
-        raise ValueError(
-            f"task={config.task.name} needs one network: give checkpoint=PATH, or model_file=PATH of an"
-            " exported file"
-        )
-    path = Path(given[0])
+    path = one_source(config)
     return Embedder(
         path,
         "npu" if path.suffix == ".om" else device_of(config),
@@ -57,14 +51,17 @@ def network_of(config: DictConfig) -> Embedder:
     )
 
 
-def embed(images: Path, embedder: Embedder) -> FeatureSet:
+def embed(images: Path, embedder: Embedder, *, said: str) -> FeatureSet:
     """Features of a folder's, a list's or one picture, under their names in the folder.
+
+    Args:
+        said: the option that names them.
 
     Raises:
         FileNotFoundError: no such folder, list or picture.
         ValueError: there are none.
     """
-    folder, names = named_pictures(images)
+    folder, names = named_pictures(images, said=said)
     by_path = {str(folder / name): name for name in names}
     found = embedder.describe([folder / name for name in names])
     with embedder.path.open("rb") as file:
@@ -82,7 +79,7 @@ def embed(images: Path, embedder: Embedder) -> FeatureSet:
     return FeatureSet([by_path[path] for path in found.names], found.embedding, origin)
 
 
-def named_pictures(images: Path) -> tuple[Path, list[str]]:
+def named_pictures(images: Path, *, said: str) -> tuple[Path, list[str]]:
     """The folder of some pictures, and their paths in it.
 
     Raises:
@@ -92,13 +89,14 @@ def named_pictures(images: Path) -> tuple[Path, list[str]]:
     if images.is_dir():
         return images, [path.relative_to(images).as_posix() for path in pictures_below(images)]
     if not images.is_file():
-        raise FileNotFoundError(f"no folder, list or picture at {images}")
+        raise FileNotFoundError(f"{said}={images}: there is no such folder, list or picture")
     folder = images.parent
     if images.suffix.lower() in SUFFIXES:
         return folder, [images.name]
     if images.suffix.lower() != ".txt":
         raise ValueError(
-            f"{images}: give a folder, a list that ends with .txt, or a picture ({', '.join(SUFFIXES)})"
+            f"{said}={images}: give a folder, a list that ends with .txt, or a picture"
+            f" ({', '.join(SUFFIXES)})"
         )
     lines = images.read_text(encoding="utf-8-sig").splitlines()
     names = [line.strip() for line in lines if line.strip()]

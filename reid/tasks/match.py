@@ -14,18 +14,19 @@ from reid.evaluation import is_of_embeddings
 from reid.inference import Embedder
 from reid.modules import ReIDModule
 from reid.tasks.report import write_json
-from reid.tasks.sources import device_of, outline, was_given
+from reid.tasks.sources import device_of, one_source, outline, was_given
 
 
 def match(config: DictConfig) -> None:
     """Compare ``task.images`` by ``checkpoint`` or ``model_file``; leave match.json.
 
     Raises:
+        FileNotFoundError: no such picture or network.
         ValueError: not two pictures, not one network, a threshold that is none, or a network that
             compares by local features.
     """
+    path = one_source(config)
     images, given = check_options(config)
-    path = Path(config.checkpoint or config.model_file)
     device = "auto" if path.suffix == ".om" else device_of(config)
     embedder = Embedder(path, device, progress=False, precision="32")
     known = embedder.card.description.get("threshold")
@@ -62,11 +63,6 @@ def check_options(config: DictConfig) -> tuple[list[str], float | None]:
     Raises:
         ValueError: as `match`.
     """
-    if (config.checkpoint is None) == (config.model_file is None):
-        raise ValueError(
-            "task=match needs either checkpoint=PATH, for example outputs/.../checkpoints/best.ckpt, or"
-            " model_file=PATH of an exported file"
-        )
     images = config.task.images
     if not OmegaConf.is_list(images) or len(images) != 2:
         raise ValueError(f"task.images={images}: name two pictures, as task.images=[a.jpg,b.jpg]")
@@ -74,6 +70,9 @@ def check_options(config: DictConfig) -> tuple[list[str], float | None]:
     number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
     if threshold is not None and not (number and math.isfinite(threshold) and threshold >= 0):
         raise ValueError(f"task.threshold={threshold!r}: use a distance, a number of 0 or more, as 0.8")
+    for image in images:
+        if not Path(image).is_file():
+            raise FileNotFoundError(f"task.images: there is no picture at {image}")
     return [str(image) for image in images], None if threshold is None else float(threshold)
 
 

@@ -16,7 +16,7 @@ from reid.deploy.files import describe_file
 from reid.deploy.offline import SIDES, Manifest, file_names, input_folders, write_info, write_inputs
 from reid.loading import EvaluationBatchSampler
 from reid.tasks.build import build_datamodule, check_kind, trained_module
-from reid.tasks.sources import GUIDES, card_of, follow, outline
+from reid.tasks.sources import GUIDES, card_of, follow, one_source, outline
 
 
 def preprocess(config: DictConfig) -> None:
@@ -28,11 +28,7 @@ def preprocess(config: DictConfig) -> None:
     Raises:
         ValueError: no model, no benchmark of re-identification, or a folder with files of another run.
     """
-    if (config.model_file is None) == (config.checkpoint is None):
-        raise ValueError(
-            "task=preprocess asks one model what it takes: give model_file=PATH (.onnx, .pt or .om) or"
-            " checkpoint=PATH"
-        )
+    one_source(config)
     card = card_to_feed(config)
     follow(config, card.description, {name: getattr(card, name) for name in GUIDES})
     datamodule = build_datamodule(config)

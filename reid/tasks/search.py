@@ -54,9 +54,10 @@ def search(config: DictConfig) -> None:
         raise ValueError(f"task.engine={task.engine}: use {' or '.join(ENGINES)}")
     network = cache(lambda: network_of(config))  # two files of features need none
     sides = []
-    for given in (Path(task.queries), Path(task.gallery)):
+    for key in ("queries", "gallery"):
+        given = Path(task[key])
         is_file = given.suffix.lower() in SUFFIXES
-        sides.append(read_features(given) if is_file else embed(given, network()))
+        sides.append(read_features(given) if is_file else embed(given, network(), said=f"task.{key}"))
     queries, gallery = sides
     check_same_network(queries, gallery)
     wanted = config.evaluation.distance if was_given("evaluation.distance") else None

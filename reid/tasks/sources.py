@@ -8,7 +8,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from reid.checkpoint import check_targets, describe, difference
+from reid.checkpoint import check_targets, describe, difference, is_checkpoint
 from reid.deploy.answers import interface_of
 from reid.deploy.card import Card, find_card
 from reid.deploy.foreign import foreign_card
@@ -24,6 +24,21 @@ def was_given(key: str) -> bool:
     return HydraConfig.initialized() and any(
         override.lstrip("+~").partition("=")[0] == key for override in HydraConfig.get().overrides.task
     )
+
+
+def one_source(config: DictConfig) -> Path:
+    """``checkpoint`` or ``model_file``.
+
+    Raises:
+        ValueError: neither or both are given.
+    """
+    given = [path for path in (config.checkpoint, config.model_file) if path is not None]
+    if len(given) != 1:
+        raise ValueError(
+            f"task={config.task.name} needs one network: give checkpoint=PATH, for example"
+            " outputs/.../checkpoints/best.ckpt, or model_file=PATH of an exported file"
+        )
+    return Path(given[0])
 
 
 def follow(config: DictConfig, description: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
@@ -70,12 +85,17 @@ def card_of(config: DictConfig, path: Path) -> Card:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the sentence says too little, or what is not so.
+        ValueError: a checkpoint, or the sentence says too little, or what is not so.
     """
     card = find_card(path)
     if card is not None:
         check_targets(card.description["model"])
         return card
+    if is_checkpoint(path):
+        raise ValueError(
+            f"model_file={path}: this is a checkpoint: use checkpoint={path}; published weights become one by"
+            " task=convert"
+        )
     if missing := [key for key in ("model", "data.image_size") if not was_given(key)]:
         raise ValueError(
             f"{path} does not say what it takes, so the sentence must: add"

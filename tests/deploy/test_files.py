@@ -189,6 +189,22 @@ def test_what_is_no_file_of_ours(tmp_path: Path) -> None:
         open_runtime(tmp_path / "bad.onnx")
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("kind", ["onnx", "pt"])
+def test_cut_files_are_refused(
+    kind: str, share: float, small: Small, small_onnx: Path, tmp_path: Path
+) -> None:
+    """Also where the card beside them is whole."""
+    network, card = small
+    path = tmp_path / f"torn.{kind}"
+    whole = small_onnx if kind == "onnx" else write_torchscript(network, card, tmp_path / "whole.pt").path
+    content = whole.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    beside(path).write_text(beside(whole).read_text())
+    with pytest.raises(ValueError, match=rf"torn\.{kind} is no (ONNX|TorchScript) file"):
+        open_runtime(path)
+
+
 def test_a_runtime_in_the_networks_place(small: Small, small_onnx: Path) -> None:
     network, _ = small
     image = torch.randn(5, 3, *SIZE)

@@ -151,6 +151,9 @@ def test_what_cannot_be_evaluated(program: Program, files, tmp_path: Path) -> No
     assert "checkpoint=PATH" in said()
     assert "no file at" in said(f"model_file={tmp_path / 'none.onnx'}")
     assert "is of another model: osnet_x0_25, not osnet" in said(f"model_file={path}", "model=osnet")
+    checkpoint = files["osnet"][0]
+    wanted = f"model_file={checkpoint}: this is a checkpoint: use checkpoint={checkpoint}"
+    assert wanted in said(f"model_file={checkpoint}")
     om = tmp_path / "osnet.om"
     om.write_bytes(b"om")
     told = ["model=osnet_x0_25", "data.image_size=[64,32]"]

@@ -112,12 +112,13 @@ def test_local_distances_are_refused(program: Program, pictures: list[str], tmp_
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["task.images=[a.png,b.png]"], "needs either checkpoint=PATH"),
+        (["task.images=[a.png,b.png]"], "task=match needs one network: give checkpoint=PATH"),
         (["task.images=[a.png]", "checkpoint=x.ckpt"], "name two pictures"),
         (["checkpoint=x.ckpt"], "name two pictures"),
         (["task.images=[a.png,b.png]", "checkpoint=x.ckpt", "task.threshold=near"], "task.threshold='near'"),
         (["task.images=[a.png,b.png]", "checkpoint=x.ckpt", "task.threshold=-1"], "task.threshold=-1"),
-        (["task.images=[a.png,b.png]", "checkpoint=nothing.ckpt"], "no checkpoint at nothing.ckpt"),
+        (["task.images=[a.png,b.png]", "checkpoint=x.ckpt"], "task.images: there is no picture at a.png"),
+        (["task.images=[run.py,run.py]", "checkpoint=nothing.ckpt"], "no checkpoint at nothing.ckpt"),
     ],
 )
 def test_mistakes_are_named(program: Program, words: list[str], said: str) -> None:

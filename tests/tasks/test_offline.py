@@ -134,7 +134,7 @@ def test_several_inputs_have_folders_of_their_own(program: Program, flows) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["task=preprocess"], "give model_file=PATH"),
+        (["task=preprocess"], "task=preprocess needs one network: give checkpoint=PATH"),
         (["task=postprocess"], "needs task.inputs=DIR, task.query=DIR, task.gallery=DIR"),
         (["task=postprocess", "task.inputs=a", "task.query=b", "task.gallery=c"], "no preprocess.json in a"),
     ],

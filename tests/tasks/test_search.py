@@ -1,6 +1,7 @@
 """task=extract and task=search: files that say whose they are, and neighbours that numpy finds too."""
 
 import csv
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +82,30 @@ def test_a_file_of_something_else_is_refused(name: str, tmp_path: Path) -> None:
         read_features(tmp_path / name)
     with pytest.raises(ValueError, match=r"end with \.h5"):
         write_features(some(), tmp_path / "x.txt")
+
+
+def test_pickles_in_a_file_are_not_executed(tmp_path: Path) -> None:
+    class Intruder:
+        def __reduce__(self) -> tuple:
+            return os.mkdir, (str(tmp_path / "intruded"),)
+
+    write_features(some(), tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "x.npz", **{**arrays, "features": np.array([Intruder()], object)}, allow_pickle=True)
+    with pytest.raises(ValueError, match="is no file of features"):
+        read_features(tmp_path / "x.npz")
+    assert not (tmp_path / "intruded").exists()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("name", FORMS)
+def test_cut_files_are_refused(name: str, share: float, tmp_path: Path) -> None:
+    write_features(some(500), tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match="is no file of features"):
+        read_features(tmp_path / name)
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
@@ -233,7 +258,7 @@ def test_a_list_names_its_pictures(
     assert not (tmp_path / "y.npz").exists()
 
 
-def test_mistakes_are_named(program: Program, tmp_path: Path) -> None:
+def test_mistakes_are_named(program: Program, checkpoint: Path, tmp_path: Path) -> None:
     write_features(some(), tmp_path / "a.h5")
     write_features(some(model="osnet_x0_5"), tmp_path / "b.h5")
     write_features(some(digest="cd34", file="other.ckpt"), tmp_path / "c.h5")
@@ -241,8 +266,12 @@ def test_mistakes_are_named(program: Program, tmp_path: Path) -> None:
     for words, said in (
         (["task=extract"], "give task.images=DIR"),
         (["task=extract", f"task.images={tmp_path}", "task.to=x.csv"], "x.csv: files of features end with"),
-        (["task=extract", f"task.images={tmp_path}", "task.to=x.h5"], "give checkpoint=PATH, or model_file"),
+        (
+            ["task=extract", f"task.images={tmp_path}", "task.to=x.h5"],
+            "task=extract needs one network: give checkpoint=PATH",
+        ),
         (["task=search", f"task.queries={a}"], "task.gallery=None"),
+        (["task=search", f"task.queries={a}", "task.gallery=x.h5"], "no file at x.h5"),
         (["task=search", f"task.queries={a}", f"task.gallery={b}"], "of different networks (osnet, 64 x 32"),
         (["task=search", f"task.queries={a}", f"task.gallery={a}", "task.top=0"], "task.top=0"),
         (["task=search", f"task.queries={a}", f"task.gallery={a}", "evaluation.distance=far"], "far: use"),
@@ -255,6 +284,11 @@ def test_mistakes_are_named(program: Program, tmp_path: Path) -> None:
         outcome = program.inside(*words, small=False)
         assert outcome.status == 1
         assert said in outcome.err
+    for words, said in (
+        (["task=extract", "task.images=none", "task.to=x.h5"], "task.images=none: there is no such folder"),
+        (["task=search", f"task.queries={a}", "task.gallery=none"], "task.gallery=none: there is no such"),
+    ):
+        assert said in program.inside(*words, f"checkpoint={checkpoint}", small=False).err
     warned = program.inside("task=search", f"task.queries={a}", f"task.gallery={c}", small=False)
     assert warned.status == 0
     assert "gallery by other.ckpt" in warned.err

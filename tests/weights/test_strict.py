@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from weights.mindspore_miniature import checkpoint
 
 from reid.networks import AlignedReID, MultiTaskNet, OSNet, OSNetAIN
 from reid.networks.densenet import densenet121
@@ -246,6 +247,43 @@ def test_a_zip_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -> Non
     assert (tmp_path / "bomb.pth").stat().st_size < 1 << 14
     with pytest.raises(ValueError, match=r"bomb\.pth is not a checkpoint as torch\.save writes it"):
         read_weights(tmp_path / "bomb.pth")
+
+
+def written(weights: dict[str, Tensor], path: Path) -> None:
+    """Weights of a network in the form that the path's name says."""
+    if path.name == "mindspore.ckpt":
+        path.write_bytes(
+            checkpoint({name.replace("bn.weight", "bn.gamma"): w for name, w in weights.items()})
+        )
+    elif path.suffix == ".safetensors":
+        write_weights(weights, path)
+    elif path.name == "ours.ckpt":
+        state = {f"network.{name}": weight for name, weight in weights.items()}
+        torch.save({"state_dict": state, "reid": {"format": 1}}, path)
+    else:
+        torch.save(weights, path, _use_new_zipfile_serialization=path.suffix != ".tar")
+
+
+@pytest.mark.parametrize(
+    "name", ["bare.pth", "old.pth.tar", "ours.ckpt", "weights.safetensors", "mindspore.ckpt"]
+)
+def test_every_format_is_refused_in_another_shape_and_in_part(tmp_path: Path, name: str) -> None:
+    if name.endswith("safetensors"):
+        pytest.importorskip("safetensors")
+    network = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Linear(2, 4, bias=False))
+    path, good = tmp_path / name, dict(network.state_dict())
+    for wrong in (torch.ones(2, 5), torch.ones(3, 2), torch.ones(6), torch.ones(2, 3, 2)):
+        written(good | {"0.weight": wrong}, path)
+        with pytest.raises(ValueError, match=rf"{name} is not of this network: 0\.weight is \("):
+            load_weights(network, path)
+    written(good | {"0.weight": torch.ones(2, 3)}, path)
+    assert load_weights(network, path).matched == ("0.weight", "1.weight")
+    assert (network[0].weight == 1).all()
+    content = path.read_bytes()
+    for share in (0.1, 0.5, 0.9, 0.99):
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(ValueError, match=rf"{name} is not (a checkpoint|of this network)"):
+            load_weights(network, path)
 
 
 def test_a_report_names_what_it_did() -> None:
