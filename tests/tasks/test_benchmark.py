@@ -78,7 +78,7 @@ def test_published_figures_are_of_the_models_family() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "give checkpoint=PATH or model_file=PATH"),
+        ([], "task=benchmark needs one network: give checkpoint=PATH"),
         (["task.batch_sizes=[0]"], "use whole numbers of 1 or more"),
         (["task.rounds=0"], "task.rounds=0: use 1 or more"),
     ],
