@@ -33,6 +33,8 @@ KNOWN = (
     r'python3 -m venv \.venv && \.venv/bin/pip install -e "\.\[(?P<extra>dev)\]" && \.venv/bin/python -m'
     r" pytest",
     r'pip install "(\.|reid-lightning)\[(?P<extra>\w+)\]"',
+    r"wandb login",
+    r"wandb sync outputs/train/\*/\*/wandb/offline-run-\*",
     r"source /usr/local/Ascend/ascend-toolkit/set_env\.sh",
     r"npu-smi info",
     r"export AWS_ACCESS_KEY_ID=\.\.\. AWS_SECRET_ACCESS_KEY=\.\.\.",

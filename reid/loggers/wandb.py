@@ -8,6 +8,7 @@ from typing import Any, Literal
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
+from reid.loggers.charts import bar_chart, cmc_chart, confusion_chart
 from reid.pages import Chart, Matrix
 
 ARTIFACTS = ("none", "best")
@@ -38,8 +39,8 @@ class WandbRun(WandbLogger):
         self,
         numbers: Mapping[str, float],
         *,
-        charts: Sequence[Chart] = (),
-        bars: Mapping[str, Mapping[str, float]],
+        cmc: Chart | None = None,
+        pck: Mapping[str, float] | None = None,
         matrices: Sequence[Matrix] = (),
         pictures: Mapping[str, Path],
         step: int,
@@ -48,15 +49,17 @@ class WandbRun(WandbLogger):
 
         Args:
             numbers: key -> value.
-            charts: lines, drawn as ``charts/<title>``.
-            bars: name -> label -> value, drawn as ``charts/<name>``.
+            cmc: in per cent over ranks, drawn as ``charts/cmc``.
+            pck: group of keypoints -> per cent, drawn as ``charts/pck``.
             matrices: drawn as ``charts/confusion_<name>``.
             pictures: name -> a file, shown as ``pictures/<name>``; it may go away afterwards.
             step: optimiser steps so far.
         """
         row: dict[str, Any] = dict(numbers)
-        row |= {f"charts/{chart.title.lower()}": line_chart(chart) for chart in charts}
-        row |= {f"charts/{name}": bar_chart(values, title=name) for name, values in bars.items()}
+        if cmc is not None:
+            row["charts/cmc"] = cmc_chart(cmc)
+        if pck is not None:
+            row["charts/pck"] = bar_chart(pck, title="PCK of groups of keypoints")
         row |= {f"charts/confusion_{matrix.name}": confusion_chart(matrix) for matrix in matrices}
         row |= {f"pictures/{name}": wandb.Image(str(path)) for name, path in pictures.items()}
         self.log_metrics(row, step)
@@ -75,33 +78,3 @@ class WandbRun(WandbLogger):
     def finish(self) -> None:
         """End the run; another one in this process would else go on in it."""
         self.experiment.finish()
-
-
-def line_chart(chart: Chart) -> Any:
-    """Lines as a table of (x, y, line), which wandb draws."""
-    value = chart.unit or "value"
-    rows = [[x, y, line.name] for line in chart.lines for x, y in line.points]
-    table = wandb.Table(columns=[chart.axis, value, "line"], data=rows)
-    return wandb.plot.line(table, x=chart.axis, y=value, stroke="line", title=chart.title)
-
-
-def bar_chart(values: Mapping[str, float], *, title: str) -> Any:
-    """Values as a table of (label, value), which wandb draws."""
-    table = wandb.Table(columns=["label", "value"], data=[[label, value] for label, value in values.items()])
-    return wandb.plot.bar(table, label="label", value="value", title=title)
-
-
-def confusion_chart(matrix: Matrix) -> Any:
-    """A matrix as a table of (true, named, images), drawn as those of ``wandb.plot.confusion_matrix``."""
-    columns = ["Actual", "Predicted", "nPredictions"]
-    rows = [
-        [true, named, count]
-        for true, counts in zip(matrix.values, matrix.counts, strict=True)
-        for named, count in zip(matrix.values, counts, strict=True)
-    ]
-    return wandb.plot_table(
-        vega_spec_name="wandb/confusion_matrix/v1",
-        data_table=wandb.Table(columns=[*columns], data=rows),
-        fields={column: column for column in columns},
-        string_fields={"title": matrix.name},
-    )

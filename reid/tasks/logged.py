@@ -70,8 +70,8 @@ def send(
             pictures |= draw_groups(datamodule, found, config.evaluation.distance, Path(drafts))
         run.log_end(
             numbers,
-            charts=[cmc_chart(results)] if isinstance(found, Retrieval) else [],
-            bars={"pck": keypoint_groups(found)} if isinstance(found, Poses) else {},
+            cmc=cmc_chart(results) if isinstance(found, Retrieval) else None,
+            pck=keypoint_groups(found) if isinstance(found, Poses) else None,
             matrices=confusion_matrices(datamodule, found) if isinstance(found, Retrieval) else [],
             pictures=pictures,
             step=step,

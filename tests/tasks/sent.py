@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from wandb.proto.wandb_internal_pb2 import Record
+
+from reid.loggers.layout import VIEWS
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,15 @@ class Sent:
         }
         assert all(path.read_bytes().startswith(b"\x89PNG") for path in found.values())
         return set(found)
+
+    def lacks(self, view: str) -> set[str]:
+        """Keys that panels of a view show, and the run does not have."""
+        panels = [panel for section in VIEWS[view] for panel in section.panels]
+        sent = {key for row in self.rows for key in row}
+        sent |= {f"pictures/{name}" for name in self.pictures()} | self.charts.keys()
+        config = OmegaConf.create(self.config)
+        asked = {key for panel in panels for key in panel.keys}
+        return {key for key in asked - sent if OmegaConf.select(config, key) is None}
 
     def table(self, chart: str) -> list[list]:
         """The rows of a chart's table."""

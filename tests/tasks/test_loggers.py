@@ -105,6 +105,10 @@ def test_what_cannot_be_an_artifact(program) -> None:
     assert "logger.artifact=last: use none or best" in outcome.err
 
 
+def test_panels_have_what_they_show(sent: Sent) -> None:
+    assert sent.lacks("people") == {"train/triplet", "train/aligned"}  # losses that this model does without
+
+
 def test_a_resumed_training_goes_on_in_its_run(program, logged: Outcome, sent: Sent) -> None:
     last = logged.folder / "checkpoints" / "last.ckpt"
     assert read_checkpoint(last)["wandb"] == {"project": "reid", "id": sent.run.run_id}

@@ -64,6 +64,7 @@ def test_wandb_gets_poses_and_a_bar_a_group(trained_pose: Outcome) -> None:
     assert dict(sent.table("pck")) == pytest.approx(bars)
     assert len([row for row in sent.rows if "val/pck" in row]) == 2
     assert sent.last("final/pck_legacy") == figures["pck_legacy"]
+    assert sent.lacks("pose") == set()
 
 
 def test_its_checkpoint_is_evaluated_to_the_same_figures(program: Program, trained_pose: Outcome) -> None:

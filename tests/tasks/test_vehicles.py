@@ -138,6 +138,8 @@ def test_wandb_gets_a_matrix_an_attribute(program, drawn: Path) -> None:
     assert outcome.status == 0, outcome.err
     sent, figures = Sent.of(outcome.folder), outcome.metrics()
     assert (sent.run.job_type, sent.config["data"]["name"]) == ("evaluate", "vehicles")
+    trainings = ("train/", "val/", "pictures/training", "pictures/guides")
+    assert {key for key in sent.lacks("vehicles") if not key.startswith(trainings)} == set()
     assert {"confusion_color", "confusion_type"} <= sent.pictures()
     for name in ("color", "type"):
         assert sent.charts[f"charts/confusion_{name}"]["panel_config"]["panelDefId"] == (
