@@ -92,13 +92,15 @@ class Embedder:
     ) -> None:
         check_options(batch_size, num_workers, precision, on_bad_image)
         self.path = Path(path)
-        self.device = torch.device(chosen_device(device, self.path))
+        place = chosen_device(device, self.path)
+        # OM files bring their own way to the device: torch need not know it
+        self.device = torch.device("cpu" if self.path.suffix == ".om" else place)
         self.progress = progress
         self.num_workers = num_workers
         self.on_bad_image = on_bad_image
         self.precision = precision
         if self.path.suffix in (".onnx", ".pt", ".om"):
-            runtime = open_runtime(self.path, device=str(self.device))
+            runtime = open_runtime(self.path, device=place)
             self.card: Card = runtime.card
             check_card(self.card, self.path)
             self.network: nn.Module = RuntimeNetwork(runtime)
