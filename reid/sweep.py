@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from textwrap import shorten
@@ -94,7 +95,7 @@ def draw(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> Path | Non
             epochs=read_epochs(folder / job["folder"] / "metrics.csv"),
         )
         for job in jobs
-        if job["status"] == "finished" and isinstance(job["objective"], int | float)
+        if job["status"] == "finished" and job["objective"] is not None and isfinite(job["objective"])
     ]
     return plot_sweep(swept, folder / "results.png") if swept else None
 
