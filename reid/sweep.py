@@ -41,7 +41,7 @@ class SweepTable(Callback):
 
 def show(folder: Path) -> list[Job]:
     """Write the files of `SweepTable` of what has run so far, show the table, and return the jobs."""
-    from reid.pages import write_sweep_report  # here, so that a job does not wait for matplotlib
+    from reid.pages import sweep_charts, write_sweep_report  # here: a job does not wait for matplotlib
 
     jobs = read_jobs(folder)
     varied = [key for key in keys_of(jobs) if len({job["overrides"].get(key) for job in jobs}) > 1]
@@ -49,7 +49,10 @@ def show(folder: Path) -> list[Job]:
         return jobs
     write_results(jobs, varied, folder / "results.csv")
     lines = [row(job, varied) for job in jobs]
-    write_sweep_report(lines, folder, picture=draw(jobs, varied, folder))
+    draw(jobs, varied, folder)
+    repeats = [word for key, word in in_short(varied).items() if key in REPEATS]
+    charts = sweep_charts(shown_jobs(jobs, varied, folder), repeats=repeats)
+    write_sweep_report(lines, folder, charts=charts)
     finished = [job for job in jobs if job["status"] == "finished"]
     if len(finished) > 1 and all(key in REPEATS for key in varied):
         mean, deviation = average(finished)
@@ -82,8 +85,8 @@ def read_jobs(folder: Path) -> list[Job]:
     return sorted(jobs, key=lambda job: -1.0 if job["objective"] is None else job["objective"], reverse=True)
 
 
-def draw(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> Path | None:
-    """results.png, of the jobs that reached something; None if none did."""
+def draw(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> None:
+    """results.png, of the jobs that reached something."""
     from reid.plots.sweep import SweptJob, plot_sweep
 
     kept = [key for key in varied if key not in REPEATS] or varied
@@ -95,9 +98,31 @@ def draw(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> Path | Non
             epochs=read_epochs(folder / job["folder"] / "metrics.csv"),
         )
         for job in jobs
-        if job["status"] == "finished" and job["objective"] is not None and isfinite(job["objective"])
+        if is_scored(job)
     ]
-    return plot_sweep(swept, folder / "results.png") if swept else None
+    if swept:
+        plot_sweep(swept, folder / "results.png")
+
+
+def shown_jobs(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> list[Any]:
+    """The same jobs as the page shows them."""
+    from reid.pages import ShownJob
+
+    words = in_short(varied)
+    return [
+        ShownJob(
+            number=job["job"],
+            choices={words[key]: job["overrides"].get(key, "") for key in varied},
+            objective=job["objective"],
+            epochs=read_epochs(folder / job["folder"] / "metrics.csv"),
+        )
+        for job in jobs
+        if is_scored(job)
+    ]
+
+
+def is_scored(job: Job) -> bool:
+    return job["status"] == "finished" and job["objective"] is not None and isfinite(job["objective"])
 
 
 def in_short(keys: Sequence[str]) -> dict[str, str]:

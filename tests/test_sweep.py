@@ -82,12 +82,20 @@ def test_jobs_are_drawn_by_experiment_with_their_epochs(
     assert drawn[1].epochs == [], "an evaluation has none"
 
 
-def test_a_sweep_leaves_a_picture_and_shows_it(tmp_path: Path) -> None:
+def test_a_sweep_leaves_a_picture_and_shows_curves(tmp_path: Path) -> None:
     for seed in (1, 2):
         job(tmp_path, seed, f"seed={seed}", mAP=seed / 10)
     end(tmp_path)
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
-    assert 'src="data:image/jpeg' in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "<svg" not in page, "evaluations have no curves"
+    for seed in (1, 2):
+        table = f"epoch,val/mAP,train/loss\n0,{seed / 20},2\n1,{seed / 10},1\n"
+        (tmp_path / f"{seed}_osnet-cuhk03" / "metrics.csv").write_text(table)
+    end(tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg") == 2
+    assert "2: seed=2" in page
 
 
 def test_a_lone_job_needs_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from reid.pages.run import PICTURE
+from reid.pages.charts import Chart
 from reid.pages.template import write_page
-from reid.pages.thumbnails import thumbnails
 
 HIDDEN = ("report",)  # what a row says for the page alone
 TEXTS = ("overrides", "error")  # columns that may be long
 
 
 def write_sweep_report(
-    rows: Sequence[Mapping[str, str]], folder: Path, *, picture: Path | None = None
+    rows: Sequence[Mapping[str, str]], folder: Path, *, charts: Sequence[Chart] = ()
 ) -> Path:
     """Write ``report.html`` into the sweep's folder.
 
@@ -23,7 +22,7 @@ def write_sweep_report(
         rows: a job each, in the order to be shown: ``job`` (its number or its folder's name), ``overrides``,
             ``status``, and its figures. ``report`` may give its page, relative to the folder; else it is
             looked for in the job's folder. A row may lack a value.
-        picture: what the jobs reached, as it was drawn.
+        charts: of the jobs; a line's key is its job's number.
 
     Raises:
         ValueError: without rows.
@@ -41,12 +40,13 @@ def write_sweep_report(
         summary=f"{len(rows)} job{'s' if len(rows) > 1 else ''}" + (f": {states}" if states else ""),
         columns=columns,
         texts=TEXTS,
-        picture=None if picture is None else thumbnails([picture], area=PICTURE).uris[0],
+        charts=charts,
         rows=[
             {
                 "cells": [row.get(key, "") for key in columns],
                 "kinds": [kind(key, row.get(key, "")) for key in columns],
                 "link": report_of(row, folder),
+                "key": row.get("job", ""),
             }
             for row in rows
         ],

@@ -15,6 +15,8 @@ from reid.pages import (
     Line,
     Matrix,
     RunReport,
+    ShownJob,
+    sweep_charts,
     training_charts,
     write_run_report,
     write_sweep_report,
@@ -294,3 +296,26 @@ def test_a_sweep_is_sorted(sweep: Path, tmp_path: Path) -> None:
     assert found["heading"] == "mAP"
     assert found["highest"] == ["2_odd #1", "0", "1"]
     assert found["lowest"] == ["0", "2_odd #1", "1"]
+
+
+@browser
+def test_a_job_is_pointed_out_wherever_it_is_shown(tmp_path: Path) -> None:
+    jobs = [ShownJob(str(k), {"lr": f"{k + 1}"}, 0.5, [{"epoch": 0, "val/mAP": 0.5}]) for k in range(7)]
+    rows = [{"job": each.number, "status": "finished"} for each in jobs]
+    page = write_sweep_report(rows, tmp_path, charts=sweep_charts(jobs))
+    found = answer(
+        page,
+        """
+        const over = (each) => each.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+        const picked = () => [...document.querySelectorAll(".picked")].map((each) => each.tagName);
+        over(document.querySelectorAll("#jobs tbody tr")[6].cells[1]); const row = picked();
+        over(document.querySelector(".legend span")); const name = picked();
+        over(document.body);
+        return { row, name, none: picked(), plain: document.querySelector(".legend").textContent };
+        """,
+        tmp_path,
+    )
+    assert found["row"] == ["TR", "g", "circle"]
+    assert found["name"] == ["TR", "SPAN", "g", "circle"]
+    assert found["none"] == []
+    assert "2 more" in found["plain"]
