@@ -1,6 +1,5 @@
 """What the whole query and gallery say after every validation: CMC, mAP, mINP, and attributes' accuracy."""
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,37 +14,19 @@ from reid.callbacks.columns import (
     Columns,
     confusion_matrices,
     feature_columns,
-    features_of,
     gather_rows,
     in_list_order,
     label_columns,
-    labels_of,
     sides,
 )
+from reid.callbacks.measures import Measures, in_bytes
 from reid.callbacks.scorer import Scorer
 from reid.callbacks.together import agree, gather_ranking, share
-from reid.contracts import Batch, Distance, Features, Labels
+from reid.contracts import Batch, Features
 from reid.datasets.records import Benchmark
-from reid.evaluation import (
-    COUNTS,
-    JUNK,
-    CosineDistance,
-    EuclideanDistance,
-    Further,
-    Ranking,
-    Threshold,
-    Tracks,
-    accuracy,
-    rank,
-    retrieval_metrics,
-    threshold_at,
-)
-from reid.evaluation.further import block_within
+from reid.evaluation import COUNTS, Further, Ranking, Threshold, accuracy
 from reid.evaluation.verification import Verification
 from reid.modules import ReIDModule
-
-PROTOCOLS = ("image_to_image", "image_to_track")
-KEPT = 10  # nearest gallery images of each query, for the pictures
 
 
 @dataclass(frozen=True)
@@ -99,22 +80,12 @@ class RetrievalMetrics(Scorer):
         protocol: Literal["image_to_image", "image_to_track"] = "image_to_image",
         further: Further | None = None,
     ) -> None:
-        if protocol not in PROTOCOLS:
-            raise ValueError(f"evaluation.protocol={protocol!r}: use {' or '.join(PROTOCOLS)}")
         self.distance = distance
         self.report = [distance, *(name for name in report if name != distance)]
         self.normalize = normalize
-        self.ranks = tuple(ranks)
-        self.same_camera = same_camera
-        self.average_precision = average_precision
-        self.memory = in_bytes(memory)
-        self.protocol = protocol
-        self.further = further or Further()
-        if protocol == "image_to_track" and (asked := self.further.asked):
-            raise ValueError(
-                f"evaluation.protocol=image_to_track ranks tracks, and evaluation.{asked[0]} is of images:"
-                f" take {', '.join(asked)} out, or use evaluation.protocol=image_to_image"
-            )
+        self.measures = Measures(
+            tuple(ranks), same_camera, average_precision, in_bytes(memory), protocol, further or Further()
+        )
         self._features: list[Features] = []
         self._labels: list[Columns] = []
         self._started = 0.0
@@ -137,8 +108,8 @@ class RetrievalMetrics(Scorer):
             raise ValueError(
                 f"evaluation.distance={unknown[0]}: this model is compared by {', '.join(sorted(known))}"
             )
-        self._try_options()
-        if self.protocol == "image_to_track":
+        self.measures.try_out()
+        if self.measures.protocol == "image_to_track":
             self.check(trainer.datamodule.benchmark)  # type: ignore[attr-defined]
 
     def check(self, benchmark: Benchmark) -> None:
@@ -147,24 +118,7 @@ class RetrievalMetrics(Scorer):
         Raises:
             ValueError: tracks are to be ranked, and its gallery does not consist of them.
         """
-        self._tracks(benchmark)
-
-    def _tracks(self, benchmark: Benchmark) -> Tracks | None:
-        """The tracks of the gallery, if they are what is ranked."""
-        if self.protocol == "image_to_image":
-            return None
-        gallery = benchmark.gallery
-        labels = Labels(*(torch.tensor([getattr(r, key) for r in gallery]) for key in ("identity", "camera")))
-        return Tracks.of([r.track for r in gallery], labels, names=[r.path.name for r in gallery])
-
-    def _try_options(self) -> None:
-        """Ask for all figures of three points: a bad option shall not come out after the training."""
-        point = {"embedding": torch.arange(3.0)[:, None], "camera": torch.arange(3)}
-        point["identity"] = torch.tensor([1, 1, 2])
-        query, gallery = (
-            {name: value[part] for name, value in point.items()} for part in (slice(1), slice(1, 3))
-        )
-        self._further(query, gallery, EuclideanDistance())
+        self.measures.tracks(benchmark)
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._features, self._labels, self._started = [], [], time.perf_counter()
@@ -235,9 +189,9 @@ class RetrievalMetrics(Scorer):
         """This rank's share of the queries, ranked by each distance."""
         own = share(len(query["index"]), trainer)
         distances = module.distances(normalize=self.normalize)
-        tracks = self._tracks(trainer.datamodule.benchmark)  # type: ignore[attr-defined]
+        tracks = self.measures.tracks(trainer.datamodule.benchmark)  # type: ignore[attr-defined]
         part = {name: value[own] for name, value in query.items()}
-        return {name: self._rank(part, gallery, distances[name], tracks) for name in self.report}
+        return {name: self.measures.rank(part, gallery, distances[name], tracks) for name in self.report}
 
     def _found(
         self,
@@ -249,73 +203,14 @@ class RetrievalMetrics(Scorer):
         module: ReIDModule,
     ) -> Retrieval:
         """All figures; those that need more than rankings are computed here, by the first rank alone."""
-        metrics = {name: self._figures(ranking) for name, ranking in rankings.items()}
+        metrics = {name: self.measures.figures(ranking) for name, ranking in rankings.items()}
         metrics[self.distance] |= {f"{name}_accuracy": accuracy(m) for name, m in matrices.items()}
         verification: Verification | None = None
         threshold: Threshold | None = None
         if trainer.state.fn == TrainerFn.VALIDATING:
             distance = module.distances(normalize=self.normalize)[self.distance]
-            more, verification = self._further(query, gallery, distance)
+            more, verification = self.measures.more(query, gallery, distance)
             metrics[self.distance] |= more
             if self.match_rate is not None and self.stage == "val":
-                threshold = self._threshold(query, gallery, distance)
+                threshold = self.measures.threshold(query, gallery, distance, fpr=self.match_rate)
         return Retrieval(metrics, rankings, verification, 0.0, matrices, threshold)
-
-    def _threshold(self, query: Columns, gallery: Columns, distance: Distance) -> Threshold | None:
-        """None of local distances, whose pairs take long; and where all images are of one identity."""
-        labelled = features_of(query), labels_of(query), features_of(gallery), labels_of(gallery)
-        labels = torch.cat([query["identity"], gallery["identity"]])
-        alone = len(set(labels[labels != JUNK].tolist())) < 2
-        if alone or self.match_rate is None or not isinstance(distance, EuclideanDistance | CosineDistance):
-            return None
-        block = block_within(self.memory, images=len(gallery["index"]), queries=len(query["index"]))
-        return threshold_at(
-            *labelled, distance=distance, fpr=self.match_rate, same_camera=self.same_camera, block=block
-        )
-
-    def _rank(self, query: Columns, gallery: Columns, distance: Distance, tracks: Tracks | None) -> Ranking:
-        return rank(
-            features_of(query),
-            labels_of(query),
-            features_of(gallery),
-            labels_of(gallery),
-            distance=distance,
-            top=KEPT,
-            same_camera=self.same_camera,
-            tracks=tracks,
-            memory=self.memory,
-        )
-
-    def _further(
-        self, query: Columns, gallery: Columns, distance: Distance
-    ) -> tuple[dict[str, float], Verification | None]:
-        return self.further(
-            features_of(query),
-            labels_of(query),
-            features_of(gallery),
-            labels_of(gallery),
-            distance=distance,
-            ranks=self.ranks,
-            rule=self.average_precision,
-            same_camera=self.same_camera,
-            memory=self.memory,
-        )
-
-    def _figures(self, ranking: Ranking) -> dict[str, float]:
-        return retrieval_metrics(ranking, ranks=self.ranks, rule=self.average_precision)
-
-
-def in_bytes(amount: int | str | None) -> int | None:
-    """The number that "2GB" or "500 MB" stands for.
-
-    Raises:
-        ValueError: it stands for none.
-    """
-    if amount is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMG]?)B?", str(amount), re.IGNORECASE)
-    if not match:
-        raise ValueError(
-            f"evaluation.memory={amount!r}: use a number of bytes, or one with kB, MB or GB, as 2GB"
-        )
-    return int(float(match[1]) * 1000 ** " kmg".index(match[2].lower() or " "))

@@ -13,7 +13,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from reid.callbacks.columns import feature_columns, features_of, in_list_order
-from reid.callbacks.retrieval import Retrieval, RetrievalMetrics, in_bytes
+from reid.callbacks.measures import in_bytes
+from reid.callbacks.retrieval import Retrieval, RetrievalMetrics
 from reid.contracts import Batch, Features
 from reid.datasets.records import Benchmark, Record
 from reid.evaluation import Further, rows
