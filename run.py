@@ -5,7 +5,7 @@ import os
 import hydra
 from omegaconf import DictConfig
 
-from reid.job import needs_isolation, run_isolated
+from reid.job import is_swept, needs_isolation, run_in_place, run_isolated
 from reid.launch import prepare
 
 
@@ -18,7 +18,7 @@ def main(config: DictConfig) -> float | None:
     os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     from reid.tasks import run  # here, so that `--help` does not wait for torch
 
-    return run(config)
+    return run_in_place(config, run) if is_swept() else run(config)
 
 
 if __name__ == "__main__":

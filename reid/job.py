@@ -11,6 +11,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -42,9 +44,14 @@ OWN = (
 log = logging.getLogger(__name__)
 
 
+def is_swept() -> bool:
+    """Whether this is a sweep's job."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
 def needs_isolation() -> bool:
     """Whether this is a sweep's job whose processes are ours to start (not torchrun's or SLURM's)."""
-    return HydraConfig.get().mode == RunMode.MULTIRUN and started_by() is None
+    return is_swept() and started_by() is None
 
 
 def run_isolated(config: DictConfig) -> float | None:
@@ -60,10 +67,8 @@ def run_isolated(config: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     overrides = without(hydra.overrides.task, SWEEPING)
-    before = Status.read(folder)
-    check_same(before, overrides, number=hydra.job.num)
+    before = begun(folder, overrides)
     if before is not None and before.state == "finished":
-        log.info(f"job {hydra.job.num} is finished already")
         return before.objective
     last = folder / "checkpoints" / "last.ckpt"
     resume = [f"resume='{last}'"] if before is not None and last.is_file() else []
@@ -96,10 +101,58 @@ def run_isolated(config: DictConfig) -> float | None:
         done.write(folder)
     if done.state == "failed":
         log.error(f"job {hydra.job.num} failed: {done.error}")
-        if "basic_sweeper" not in hydra.sweeper._target_:
-            raise ValueError(done.error)
-        return float("nan")
+        return failed(done.error)
     return done.objective
+
+
+def run_in_place(config: DictConfig, run: Callable[[DictConfig], float | None]) -> float | None:
+    """Run the current job in processes that torchrun or SLURM started, unless it is finished.
+
+    Returns:
+        As `run_isolated`, from submitit, whose processes are one job's alone.
+
+    Raises:
+        SystemExit: it failed, under torchrun, whose processes are those of all jobs: others may wait for this
+            one.
+        ValueError: it failed, and a search called.
+    """
+    hydra = HydraConfig.get()
+    folder = Path(config.sweep.resume or hydra.sweep.dir, hydra.sweep.subdir)  # the first rank's
+    before = begun(folder, without(hydra.overrides.task, SWEEPING))
+    if before is not None and before.state == "finished":
+        return before.objective
+    last = folder / "checkpoints" / "last.ckpt"
+    if before is not None and last.is_file():
+        config.resume = str(last)
+    try:
+        return run(config)
+    except SystemExit as leaving:
+        if leaving.code != 1 or "SUBMITIT_EXECUTOR" not in os.environ:
+            raise
+        done = Status.read(folder)
+        return failed(done.error if done else None)
+
+
+def begun(folder: Path, overrides: list[str]) -> Status | None:
+    """What an earlier start of the sweep left of the current job, which must have been the same."""
+    number, before = HydraConfig.get().job.num, Status.read(folder)
+    if before is not None:
+        before = replace(before, overrides=without(before.overrides, SWEEPING))
+        check_same(before, overrides, number=number)
+        if before.state == "finished":
+            log.info(f"job {number} is finished already")
+    return before
+
+
+def failed(error: str | None) -> float:
+    """What a failed job answers: NaN, which a grid takes.
+
+    Raises:
+        ValueError: a search called, to which NaN would be an answer.
+    """
+    if "basic_sweeper" not in HydraConfig.get().sweeper._target_:
+        raise ValueError(error)
+    return float("nan")
 
 
 def without(words: list[str], beginnings: tuple[str, ...]) -> list[str]:

@@ -68,6 +68,51 @@ def test_several_at_once_each_with_its_processes(program) -> None:
     assert "rank-1" in (folders[0] / "console.log").read_text()
 
 
+def test_submitit_starts_jobs_and_their_processes(program) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    folder = program.work / "submitit"
+    outcome = program(
+        "-m",
+        f"hydra.sweep.dir={folder}",
+        "hydra/launcher=submitit_local",
+        "hydra.launcher.timeout_min=20",
+        *DDP,
+        "report=false",
+        "seed=one,1",
+    )
+    assert outcome.status == 1
+    good, broken = rows(folder)
+    assert [(row["job"], row["seed"], row["status"]) for row in (good, broken)] == [
+        ("1", "1", "finished"),
+        ("0", "one", "failed"),
+    ]
+    assert (folder / "1_osnet_x0_25-pedestrians" / "train_ddp_process_1.log").is_file(), "two processes"
+
+
+def test_jobs_whose_processes_slurm_started_fail_alone_and_are_resumed(
+    program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As submitit on SLURM has it: each job's processes are its own, but nobody starts more for it."""
+    slurm = {"SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "job", "SUBMITIT_EXECUTOR": "slurm"}
+    for name, value in slurm.items():
+        monkeypatch.setenv(name, value)
+    folder = program.work / "in_place"
+    words = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={folder}", "trainer.profiler=a,b,c", "check=none"]
+    outcome = program.inside(*words)
+    assert outcome.status == 1
+    assert [(row["job"], row["status"]) for row in rows(folder)] == [(str(n), "failed") for n in range(3)]
+
+    first, second, third = (folder / f"{n}_osnet_x0_25-pedestrians" for n in range(3))
+    done = Status.read(first).ended("finished", objective=0.5)
+    done.write(first)
+    (second / "checkpoints").mkdir()
+    (second / "checkpoints" / "last.ckpt").touch()
+    assert program.inside(*words, f"sweep.resume={folder}").status == 1
+    assert Status.read(first) == done
+    assert "last.ckpt" in Status.read(second).error, "where it stopped"
+    assert "trainer.profiler=c" in Status.read(third).error
+
+
 def test_a_killed_sweep_goes_on_where_it_was(program) -> None:
     folder = program.work / "killed"
     sentence = ("trainer.max_epochs=12", "check=none", "seed=1,2", "logger=wandb")
