@@ -1,5 +1,6 @@
 """A run in Weights & Biases: figures of epochs, and the charts and pictures of its end."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ class WandbRun(WandbLogger):
             raise ValueError(f"logger.artifact={artifact}: use {' or '.join(ARTIFACTS)}")
         super().__init__(**settings)
         self.artifact = artifact
+        if self.save_dir is not None:  # tables wait there to be sent; else in the user's home
+            os.environ.setdefault("WANDB_DATA_DIR", os.path.join(self.save_dir, "wandb"))
         self._wandb_init.pop("anonymous")  # a setting that wandb warns of, even of None
 
     def log_end(

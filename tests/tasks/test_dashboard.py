@@ -1,64 +1,35 @@
 """task=dashboard: views saved at a server on loopback that answers as wandb's does; and no way to it."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 import pytest
 
+import wandb
 from reid.loggers.charts import BARS, CURVES, MATRIX
 from reid.loggers.layout import VIEWS
+from tests.tasks.wandb_server import Server, serving
 
 pytest.importorskip("wandb_workspaces")
 
 
-class Answering(BaseHTTPRequestHandler):
-    """Knows who asks, and keeps the views that are saved."""
-
-    saved: ClassVar[list[dict]] = []
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path == "/graphql" and "upsertView" in (asked := json.loads(body))["query"]:
-            self.saved.append(asked["variables"])
-        viewer = {
-            "id": "1",
-            "entity": "someone",
-            "username": "someone",
-            "flags": "{}",
-            "teams": {"edges": []},
-        }
-        view = {"view": {"id": "view", "name": "nw-view-v"}, "inserted": True}
-        answer = json.dumps({"data": {"viewer": viewer, "upsertView": view}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
-def server() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving() as found:
+        wandb.teardown()  # what it read of the environment
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        yield found
+        wandb.teardown()
 
 
-def test_views_are_saved(program, server: str) -> None:
-    words = ("task=dashboard", "task.project=mine")
-    key = 40 * "a"
-    outcome = program(*words, WANDB_BASE_URL=server, WANDB_API_KEY=key, WANDB_MODE="online")
+def test_views_are_saved(program, server: Server) -> None:
+    outcome = program.inside("task=dashboard", "task.project=mine")
     assert outcome.status == 0, outcome.err
-    assert [each["displayName"] for each in Answering.saved] == [f"reid {name}" for name in VIEWS]
-    for name, each in zip(VIEWS, Answering.saved, strict=True):
+    assert [each["displayName"] for each in server.views] == [f"reid {name}" for name in VIEWS]
+    for name, each in zip(VIEWS, server.views, strict=True):
         assert (each["entityName"], each["projectName"]) == ("someone", "mine")
-        assert f"reid {name}: {server}/someone/mine?nw=view" in outcome.err
+        assert f"reid {name}: {server.address}/someone/mine?nw=view" in outcome.err
         assert panels(json.loads(each["spec"])) == [
             (section.name, panel.kind, set(panel.keys)) for section in VIEWS[name] for panel in section.panels
         ]

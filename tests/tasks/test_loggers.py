@@ -4,15 +4,19 @@ import base64
 import csv
 import hashlib
 import json
+import os
+import subprocess
+import sys
 
 import pytest
-import wandb
 from omegaconf import OmegaConf
 
+import wandb
 from reid.checkpoint import read_checkpoint
 from reid.tasks.logged import go_on_in_run
 from tests.tasks.conftest import Outcome
 from tests.tasks.sent import Sent
+from tests.tasks.wandb_server import serving
 
 EPOCHS = {"train/loss", "train/learning_rate", "train/images_per_second", "val/mAP", "val/mINP", "val/rank1"}
 
@@ -24,6 +28,7 @@ def logged(program, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         wandb.teardown()  # what it read of the environment for an earlier run of this process
         patch.setenv("WANDB_RUN_GROUP", "a-sweep")
         patch.setenv("WANDB_NAME", "0_job")
+        patch.delenv("WANDB_DATA_DIR", raising=False)
         outcome = program.inside("logger=wandb", "logger.artifact=best", "trainer.max_epochs=1")
     assert outcome.status == 0, outcome.err
     return outcome
@@ -89,6 +94,8 @@ def test_the_best_checkpoint_is_an_artifact_on_request(sent: Sent, logged: Outco
     assert (artifact.name, list(artifact.aliases)) == ("osnet_x0_25-pedestrians", ["best", "latest"])
     best = logged.folder / "checkpoints" / "best.ckpt"
     (entry,) = artifact.manifest.contents
+    (waiting,) = [each for one in sent.records["artifact"] for each in one.manifest.contents if each != entry]
+    assert waiting.local_path.startswith(f"{logged.folder}/wandb/"), "an offline run is in one folder"
     assert (entry.path, entry.local_path, entry.size) == ("best.ckpt", str(best), best.stat().st_size)
     assert base64.b64decode(entry.digest) == hashlib.md5(best.read_bytes()).digest()
     told = json.loads(artifact.metadata)
@@ -107,6 +114,21 @@ def test_what_cannot_be_an_artifact(program) -> None:
 
 def test_panels_have_what_they_show(sent: Sent) -> None:
     assert sent.lacks("people") == {"train/triplet", "train/aligned"}  # losses that this model does without
+
+
+def test_an_offline_run_is_sent_whole_later(sent: Sent, logged: Outcome) -> None:
+    with serving() as server:
+        command = [sys.executable, "-m", "wandb", "sync", "--yes", str(sent.files.parent)]
+        environment = {**os.environ, **server.environment}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (server.runs[0]["name"], server.runs[0]["groupName"]) == (sent.run.run_id, "a-sweep")
+    media = {str(path.relative_to(sent.files)): path.read_bytes() for path in sent.files.rglob("media/*/*/*")}
+    assert len(media) == 7
+    assert {name: server.files[name] for name in media} == media
+    assert server.files["artifact/best.ckpt"] == (logged.folder / "checkpoints" / "best.ckpt").read_bytes()
+    assert [row["val/mAP"] for row in server.history if "val/mAP" in row] == [sent.last("val/mAP")]
+    assert json.loads(server.files["wandb-summary.json"])["final/mAP"] == logged.metrics()["mAP"]
 
 
 def test_a_resumed_training_goes_on_in_its_run(program, logged: Outcome, sent: Sent) -> None:
