@@ -90,7 +90,7 @@ def run_isolated(config: DictConfig) -> float | None:
     environment |= {"WANDB_NAME": folder.name, "WANDB_NOTES": " ".join(overrides)}
     code = watch(command, environment, console=None if is_in_order() else folder / "console.log")
     done = Status.read(folder) or status
-    if code == 130:
+    if code in (130, -signal.SIGINT):  # the latter before the job itself listens for Ctrl-C
         done.ended("interrupted").write(folder)
         show(folder.parent)
         log.warning(f"Interrupted; go on with the same command and sweep.resume={folder.parent}")

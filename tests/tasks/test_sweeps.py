@@ -147,6 +147,21 @@ def test_a_killed_sweep_goes_on_where_it_was(program) -> None:
     assert run.notes.endswith("check=none seed=2 logger=wandb")
 
 
+def test_ctrl_c_before_a_job_has_begun_ends_the_sweep_too(program) -> None:
+    folder = program.work / "early"
+    process, _ = program.start("-m", f"hydra.sweep.dir={folder}", "seed=1,2")
+    deadline = time.monotonic() + 120
+    while not any(f"hydra.run.dir='{folder}" in command for command in commands()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)  # the job imports what it needs
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 130, said
+    assert Status.read(folder / "0_osnet_x0_25-pedestrians").state == "interrupted"
+    assert not (folder / "1_osnet_x0_25-pedestrians").exists()
+    assert f"sweep.resume={folder}" in said
+
+
 def test_a_search_outlives_a_trial_that_fails(program) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     folder = program.work / "search"
