@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import wandb
 from pytorch_lightning.loggers import WandbLogger
 
-import wandb
 from reid.loggers.charts import bar_chart, cmc_chart, confusion_chart
 from reid.pages import Chart, Matrix
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-
 import wandb
+
 from reid.loggers.charts import BARS, CURVES, MATRIX
 from reid.loggers.layout import VIEWS
 from tests.tasks.wandb_server import Server, serving

@@ -9,9 +9,9 @@ import subprocess
 import sys
 
 import pytest
+import wandb
 from omegaconf import OmegaConf
 
-import wandb
 from reid.checkpoint import read_checkpoint
 from reid.tasks.logged import go_on_in_run
 from tests.tasks.conftest import Outcome
@@ -120,7 +120,9 @@ def test_an_offline_run_is_sent_whole_later(sent: Sent, logged: Outcome) -> None
     with serving() as server:
         command = [sys.executable, "-m", "wandb", "sync", "--yes", str(sent.files.parent)]
         environment = {**os.environ, **server.environment}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            command, cwd=logged.folder, env=environment, capture_output=True, text=True, timeout=300
+        )
     assert done.returncode == 0, done.stderr
     assert (server.runs[0]["name"], server.runs[0]["groupName"]) == (sent.run.run_id, "a-sweep")
     media = {str(path.relative_to(sent.files)): path.read_bytes() for path in sent.files.rglob("media/*/*/*")}
