@@ -68,14 +68,16 @@ def test_several_at_once_each_with_its_processes(program) -> None:
     assert "rank-1" in (folders[0] / "console.log").read_text()
 
 
-def test_submitit_starts_jobs_and_their_processes(program) -> None:
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    folder = program.work / "submitit"
+@pytest.mark.parametrize(
+    ("launcher", "package"), [("submitit_local", "submitit"), ("ray", "ray")], ids=["submitit", "ray"]
+)
+def test_other_launchers_start_jobs_and_their_processes(program, launcher: str, package: str) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{package}_launcher")
+    folder = program.work / launcher
     outcome = program(
         "-m",
         f"hydra.sweep.dir={folder}",
-        "hydra/launcher=submitit_local",
-        "hydra.launcher.timeout_min=20",
+        f"hydra/launcher={launcher}",
         *DDP,
         "report=false",
         "seed=one,1",
