@@ -124,7 +124,9 @@ def read_card(path: Path) -> Card:
 
 
 def find_card(path: Path) -> Card | None:
-    """The same; None for a file of another program."""
+    """The same; None for a file of another program. An OM file need not be there: atc makes it elsewhere."""
+    if path.suffix == ".om" and beside(path).is_file():
+        return Card.from_json(beside(path).read_text(), path=path)
     if not path.is_file():
         raise FileNotFoundError(f"no file at {path}: task=export writes them")
     text = within(path)

@@ -135,6 +135,8 @@ class Om:
 
     def __init__(self, path: Path, card: Card, *, device: str, threads: int | None) -> None:
         self.path, self.card = path, card
+        if not path.is_file():
+            raise FileNotFoundError(f"no file at {path}: the atc.sh of task=export makes it where CANN is")
         try:
             from ais_bench.infer.interface import InferSession
         except ImportError as error:

@@ -29,6 +29,7 @@ from reid.tasks.logged import log_choices
 from reid.tasks.page import Results
 from reid.tasks.report import leave_results, write_json
 from reid.tasks.sources import GUIDES, card_of, check_model, device_of, follow, runtime_module, was_given
+from reid.tasks.thresholds import look_for_threshold, match_threshold
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,12 @@ def evaluate(config: DictConfig) -> float:
     beside = None
     if reference is not None:
         beside = figures_of(evaluate_subject(reference, benchmarks, trainer, scorer), config)
+    look_for_threshold(scorer)
     results = evaluate_subject(subject, benchmarks, trainer, scorer)
     if trainer.is_global_zero:
-        leave(config, results, trainer, extra=subject.extra, beside=beside)
+        threshold = match_threshold(results[0][1], scorer, benchmark=benchmarks[0].name)
+        known = {"match_threshold": threshold} if threshold else {}
+        leave(config, results, trainer, extra=subject.extra | known, beside=beside)
     return scorer.score(results[0][1])
 
 

@@ -112,8 +112,8 @@ def sentence(name: str, value: float, threshold: Mapping[str, Any] | None, same:
     if threshold is None:
         return (
             f"{distance}; same or different is not said, as no threshold of this distance is known: a"
-            " training leaves one at its end in checkpoints/best.ckpt, which task=export hands on; or give"
-            " task.threshold=NUMBER"
+            " training leaves one at its end in checkpoints/best.ckpt, which task=export hands on; for other"
+            " files task=evaluate leaves one as match_threshold in metrics.json: give task.threshold=NUMBER"
         )
     source = threshold["source"]
     if "benchmark" in threshold:

@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from reid.callbacks import EpochTable, Retrieval, RetrievalMetrics, Scorer, Throughput
-from reid.checkpoint import describe, difference, network_weights, read_checkpoint, write_checkpoint
+from reid.callbacks import EpochTable, Scorer, Throughput
+from reid.checkpoint import describe, difference, network_weights, read_checkpoint
 from reid.modules import TaughtModule
 from reid.plots import plot_training
 from reid.tasks.build import (
@@ -28,11 +28,11 @@ from reid.tasks.check import before_training
 from reid.tasks.evaluate import check_each, evaluate_each
 from reid.tasks.logged import go_on_in_run, log_choices
 from reid.tasks.report import leave_results
+from reid.tasks.thresholds import look_for_threshold, match_threshold, store_threshold
 from reid.tasks.training_pictures import draw_training
 
 log = logging.getLogger(__name__)
 
-MATCH_RATE = 1e-3  # of pairs of two identities, how many task=match shall call one
 
 Kind = TypeVar("Kind")
 
@@ -77,8 +77,7 @@ def train(config: DictConfig) -> float:
 
     best = folder / "checkpoints" / "best.ckpt"
     load_best(best, module, trainer)
-    if isinstance(scorer, RetrievalMetrics):
-        scorer.match_rate = MATCH_RATE
+    look_for_threshold(scorer)
     vocabulary = datamodule.vocabulary
     results = evaluate_each([datamodule, *others], module, trainer, scorer, vocabulary=vocabulary)
     if trainer.is_global_zero:
@@ -107,32 +106,6 @@ def load_best(path: Path, module: TaughtModule, trainer: pl.Trainer) -> None:
         weights = trainer.strategy.broadcast(weights)
     if weights is not None:
         module.network.load_state_dict(weights)
-
-
-def match_threshold(found: Any, scorer: Scorer, *, benchmark: str) -> dict[str, Any] | None:
-    """What checkpoints keep for task=match; None of keypoints, local distances, or one identity alone."""
-    if not isinstance(found, Retrieval) or found.threshold is None:
-        return None
-    assert isinstance(scorer, RetrievalMetrics)
-    return {
-        "distance": scorer.distance,
-        "normalize": scorer.normalize,
-        "value": found.threshold.value,
-        "false_positive_rate": found.threshold.false_positive_rate,
-        "benchmark": benchmark,
-    }
-
-
-def store_threshold(threshold: dict[str, Any] | None, path: Path) -> None:
-    """Write a checkpoint again, with the threshold in place of another's; a hard-linked last.ckpt stays."""
-    if not path.is_file():
-        return
-    checkpoint = read_checkpoint(path)
-    known = {key: value for key, value in checkpoint["reid"].items() if key != "threshold"}
-    if threshold is not None:
-        known["threshold"] = threshold
-    if known != checkpoint["reid"]:
-        write_checkpoint({**checkpoint, "reid": known}, path)
 
 
 def prepare_resume(config: DictConfig, section: dict[str, Any]) -> None:

@@ -93,6 +93,10 @@ def test_without_one_the_distance_is_said(program: Program, trained: Outcome, pi
     assert found["same"] is found["threshold"] is None
     assert outcome.out.startswith(f"euclidean distance {found['value']:.6g}; ")
     assert "checkpoints/best.ckpt" in outcome.out
+    evaluated = program.inside("task=evaluate", f"checkpoint={last.with_name('best.ckpt')}")
+    assert evaluated.status == 0, evaluated.err
+    ours, theirs = (each.metrics()["match_threshold"] for each in (evaluated, trained))
+    assert ours == {**theirs, "value": pytest.approx(theirs["value"], rel=1e-3, abs=1e-6)}
 
 
 def test_local_distances_are_refused(program: Program, pictures: list[str], tmp_path: Path) -> None:
