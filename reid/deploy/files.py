@@ -110,6 +110,14 @@ def write_onnx(network: nn.Module, card: Card, path: Path, *, opset: int, simpli
     Raises:
         ValueError: another opset, or onnx is not installed.
     """
+    slim = onnxslim() if simplify else None
+    write_whole(path, onnx_bytes(network, card, opset=opset, slim=slim))
+    write_card(card, path)
+    return Exported(path, card, simplified=slim is not None)
+
+
+def onnx_bytes(network: nn.Module, card: Card, *, opset: int, slim: Any = None) -> bytes:
+    """What `write_onnx` writes, by the simplifier ``slim`` if there is one; raises as it does."""
     if opset not in OPSETS:
         raise ValueError(f"task.opset={opset!r}: use {OPSETS[0]} to {OPSETS[-1]}")
     try:
@@ -134,14 +142,12 @@ def write_onnx(network: nn.Module, card: Card, path: Path, *, opset: int, simpli
             opset_version=opset,
         )
     model = onnx.load_from_string(file.getvalue())
-    slim = onnxslim() if simplify else None
     if slim is not None:
         model = slim.slim(model)
     onnx.helper.set_model_props(model, {KEY: card.to_json(), "producer": "reid task=export"})
     onnx.checker.check_model(model)
-    write_whole(path, model.SerializeToString())
-    write_card(card, path)
-    return Exported(path, card, simplified=slim is not None)
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def write_torchscript(network: nn.Module, card: Card, path: Path) -> Exported:

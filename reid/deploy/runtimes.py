@@ -49,9 +49,11 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """An ONNX file by ONNX Runtime, on the CPU, on CUDA or by CANN."""
+    """An ONNX file by ONNX Runtime, on the CPU, on CUDA or by CANN; or ``data`` that never was a file."""
 
-    def __init__(self, path: Path, card: Card, *, device: str, threads: int | None) -> None:
+    def __init__(
+        self, path: Path, card: Card, *, device: str, threads: int | None, data: bytes | None = None
+    ) -> None:
         self.path, self.card = path, card
         onnxruntime = imported_onnxruntime()
         options = onnxruntime.SessionOptions()
@@ -69,7 +71,7 @@ class OnnxRuntime:
                     " trainer=cpu"
                 )
             providers.insert(0, provider)
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        self.session = onnxruntime.InferenceSession(data or str(path), options, providers=providers)
         self.name = f"ONNX Runtime {onnxruntime.__version__}, {self.session.get_providers()[0]}"
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig
 
 from reid import __version__
@@ -42,9 +43,12 @@ def network_of(config: DictConfig) -> Embedder:
         ValueError: neither or both are given.
     """
     path = one_source(config)
+    if config.device.threads is not None:
+        torch.set_num_threads(config.device.threads)  # of ONNX Runtime too
     return Embedder(
         path,
         "npu" if path.suffix == ".om" else device_of(config),
+        runtime=config.task.runtime,
         batch_size=config.task.batch_size,
         num_workers=config.task.num_workers,
         on_bad_image=config.data.on_bad_image,

@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -28,7 +28,8 @@ def match(config: DictConfig) -> None:
     path = one_source(config)
     images, given = check_options(config)
     device = "auto" if path.suffix == ".om" else device_of(config)
-    embedder = Embedder(path, device, progress=False, precision="32")
+    kind: Literal["auto", "torch"] = "auto" if config.checkpoint is None else "torch"  # ONNX starts later
+    embedder = Embedder(path, device, runtime=kind, progress=False, precision="32")
     known = embedder.card.description.get("threshold")
     name, distance, normalize = chosen_distance(config, embedder, known)
     found = torch.from_numpy(embedder(images))

@@ -21,7 +21,7 @@ from reid.deploy.card import Card
 from reid.deploy.files import write_onnx, write_torchscript
 from reid.inference import Embedder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NETWORKS = {
     "osnet_x0_25": ("OSNet", {"num_identities": 5, "channels": [16, 64, 96, 128]}),
     "aligned_reid": ("AlignedReID", {"num_identities": 5}),
@@ -86,7 +86,7 @@ def read(path: Path) -> np.ndarray:
 ORDER = ["a.png", "b.PNG", "below/d.png", "c.png", "e.png"]
 
 
-@pytest.mark.parametrize("kind", ["onnx runtime", "torch", "onnx", "torchscript"])
+@pytest.mark.parametrize("kind", ["onnx runtime", "none installed", "torch", "onnx", "torchscript"])
 def test_features_are_the_networks(
     kind: str,
     trained: tuple[Path, nn.Module, Card],
@@ -95,14 +95,19 @@ def test_features_are_the_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, network, card = trained
-    if kind == "torch":
+    if kind == "none installed":
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     elif kind == "onnx":
         fixed = replace(card, batch_size=2)
         path = write_onnx(network, fixed, tmp_path / "x.onnx", opset=17, simplify=False).path
     elif kind == "torchscript":
         path = write_torchscript(network, card, tmp_path / "x.pt").path
-    found = Embedder(str(path), device="cpu", batch_size=None if kind == "onnx" else 3).describe(folder)
+    size = None if kind == "onnx" else 3
+    embedder = Embedder(str(path), "cpu", batch_size=size, runtime="torch" if kind == "torch" else "auto")
+    assert embedder.engine.name.startswith(
+        {"none installed": "torch", "torch": "torch", "torchscript": "TorchScript"}.get(kind, "ONNX Runtime")
+    )
+    found = embedder.describe(folder)
     assert found.names == [str(folder / name) for name in ORDER]
     wanted = by_hand(network, [read(folder / name) for name in ORDER]).embedding.numpy()
     assert found.embedding.dtype == np.float32
@@ -184,7 +189,8 @@ def test_mistakes_are_named(trained: tuple[Path, nn.Module, Card], tmp_path: Pat
         Embedder(tmp_path / "silent.ckpt", device="cpu")
     with pytest.raises(FileNotFoundError, match=r"none\.ckpt"):
         Embedder(tmp_path / "none.ckpt")
-    for wrong in ({"device": "tpu"}, {"batch_size": 0}, {"num_workers": 0}, {"precision": "8"}):
+    wrongs = [{"device": "tpu"}, {"batch_size": 0}, {"num_workers": 0}, {"precision": "8"}]
+    for wrong in [*wrongs, {"runtime": "tvm"}]:
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Embedder(trained[0], **wrong)  # type: ignore[arg-type]
     (tmp_path / "empty").mkdir()
