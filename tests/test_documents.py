@@ -29,7 +29,6 @@ SENTENCES = list(dict.fromkeys(line for _, line in COMMANDS if re.match(BEFORE, 
 OTHERS = [(block, line) for block, line in COMMANDS if not re.match(BEFORE, line)]
 # what may stand beside sentences, and is not run here: each was looked at when it was added
 KNOWN = (
-    r"python3 -m venv \.venv && \.venv/bin/pip install \. && \.venv/bin/python run\.py",
     r'python3 -m venv \.venv && \.venv/bin/pip install -e "\.\[(?P<extra>dev)\]" && \.venv/bin/python -m'
     r" pytest",
     r'pip install "(\.|reid-lightning)\[(?P<extra>\w+)\]"',
