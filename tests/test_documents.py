@@ -22,9 +22,8 @@ COMMANDS = [
     if block.language == "sh" and block.page != ELSEWHERE
     for line in block.commands()
 ]
-BEFORE = (
-    r"(?:.* )?run\.py |docker run (?:-\S+ (?:all |\S+:\S+ )?)+reid(?:-npu)? "  # whoever starts a sentence
-)
+# whoever starts a sentence
+BEFORE = r"(?:.* )?run\.py(?: |$)|(?:.* )?docker run (?:-\S+ (?:all |\S+:\S+ )?)+reid(?:-npu)?(?: |$)"
 SENTENCES = list(dict.fromkeys(line for _, line in COMMANDS if re.match(BEFORE, line)))
 OTHERS = [(block, line) for block, line in COMMANDS if not re.match(BEFORE, line)]
 # what may stand beside sentences, and is not run here: each was looked at when it was added
@@ -41,7 +40,6 @@ KNOWN = (
     r" --outfmt BIN --batchsize 1",
     r"cd prepared && \./benchmark\.x86_64( -\w+=\S+)+",
     r"docker build -t reid(-npu)?( --build-arg [A-Z]+=[\w/:.,-]+)* \.",
-    r'mkdir -p outputs && docker run --rm --init -v "\$PWD/outputs:/reid/outputs" reid',
 )
 
 

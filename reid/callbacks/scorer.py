@@ -21,7 +21,8 @@ class Scorer(pl.Callback):
         self, figures: Mapping[str, float], trainer: pl.Trainer, module: pl.LightningModule
     ) -> None:
         """Log an evaluation's figures; loggers get those of epochs, others reach them as ``final/...``."""
-        module.log_dict(dict(figures), logger=trainer.state.fn == TrainerFn.FITTING)
+        to_loggers = None if trainer.state.fn == TrainerFn.FITTING else False  # True asks for a logger
+        module.log_dict(dict(figures), logger=to_loggers)
 
     def score(self, result: Any) -> float:
         """A result's figure that decides, a fraction."""

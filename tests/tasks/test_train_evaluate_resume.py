@@ -56,6 +56,10 @@ def test_a_run_ends_with_one_page_of_everything(trained) -> None:
     assert "max_epochs: 2" in page
 
 
+def test_a_run_says_nothing_but_its_own_lines(trained) -> None:
+    assert "site-packages" not in trained.err, "warnings of other packages are not for the user"
+
+
 def test_checkpoints_hold_data_only(trained) -> None:
     for name in ("best", "last"):
         checkpoint = read_checkpoint(trained.folder / "checkpoints" / f"{name}.ckpt")
