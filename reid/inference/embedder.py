@@ -121,13 +121,18 @@ class Embedder:
         names, found, faults = list[str](), list[Features](), list[str]()
         read = partial(
             read_batch,
-            size=self.card.image_size,
             prepare=self.engine.prepare,
             skip=self.on_bad_image == "skip",
         )
         bar = tqdm(total=len(items), desc="features", disable=None if self.progress else True, leave=False)
         with bar:
-            for batch in read_ahead(items, read, batch_size=self.batch_size, num_workers=self.num_workers):
+            for batch in read_ahead(
+                items,
+                read,
+                batch_size=self.batch_size,
+                size=self.card.image_size,
+                num_workers=self.num_workers,
+            ):
                 names += batch.names
                 faults += batch.faults
                 if batch.image is not None:

@@ -5,21 +5,24 @@ import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reid.contracts import Features
 from reid.deploy import Card, RuntimeNetwork
 from reid.deploy.files import onnx_bytes
 from reid.deploy.runtimes import OnnxRuntime, Runtime
-from reid.inference.batches import planes_of
+from reid.inference.batches import Memory, planes_of
 from reid.inference.torch_networks import compiled, folded
 from reid.loading.transforms import Pixels
 
+Planes = NDArray[np.float32]
 Kind = Literal["auto", "onnxruntime", "torch", "compiled"]
 Precision = Literal["auto", "32", "bf16"]
 OPSET = 17
@@ -35,7 +38,7 @@ class Engine:
     """A network that is ready."""
 
     name: str  # what computes
-    prepare: Callable[[Pixels], Tensor]  # (B, H, W, 3) uint8 -> what `compute` takes; for any thread
+    prepare: Callable[[Pixels, Planes], Tensor]  # (B, H, W, 3), and room for (B, 3, H, W) -> what is computed
     compute: Callable[[Tensor], Features]  # on the CPU, float32
     batch_size: int | None = None  # the most images at once; None: any
 
@@ -77,8 +80,10 @@ def of_file(runtime: Runtime) -> Engine:
     """Of an exported file."""
     card, network = runtime.card, RuntimeNetwork(runtime)
 
-    def prepare(images: Pixels) -> Tensor:
-        return torch.from_numpy(images) if card.embedded else planes_of(images, card.mean, card.std)
+    def prepare(images: Pixels, room: Planes) -> Tensor:
+        if card.embedded:
+            return torch.from_numpy(images)
+        return planes_of(images, room, mean=card.mean, std=card.std)
 
     def compute(image: Tensor) -> Features:
         with torch.inference_mode():
@@ -111,9 +116,9 @@ def by_torch(network: nn.Module, card: Card, *, device: torch.device, precision:
     half = torch.bfloat16 if precision == "bf16" else torch.float16
     mixed = precision == "bf16" or (precision == "auto" and device.type != "cpu")
 
-    def prepare(images: Pixels) -> Tensor:
+    def prepare(images: Pixels, room: Planes) -> Tensor:
         if device.type == "cpu":
-            return planes_of(images, card.mean, card.std)
+            return planes_of(images, room, mean=card.mean, std=card.std)
         return torch.from_numpy(images)  # a quarter of the traffic; the device normalises
 
     def compute(image: Tensor) -> Features:
@@ -135,7 +140,7 @@ def by_compiler(network: nn.Module, card: Card, *, precision: Precision, batch_s
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     engine = Engine(
         f"torch {torch.__version__}, compiled, {kind}",
-        lambda images: planes_of(images, card.mean, card.std),
+        partial(planes_of, mean=card.mean, std=card.std),
         compiled(network, card, kind=kind, batch_size=batch_size),
         batch_size,
     )
@@ -166,7 +171,7 @@ def difference(engine: Engine, network: nn.Module, card: Card) -> float:
         batch: Any = {"image": torch.from_numpy(images)}
         with torch.inference_mode():
             wanted = on_cpu(network(card.prepare(batch)["image"]))
-            said = engine.compute(engine.prepare(images))
+            said = engine.compute(engine.prepare(images, Memory(count, card.image_size).planes))
             found.append((said.embedding - wanted.embedding) / wanted.embedding.norm(dim=1, keepdim=True))
             for ours, theirs in zip(local(said), local(wanted), strict=True):
                 found.append((ours - theirs) / theirs.abs().max())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reid.contracts import Features
 from reid.deploy.card import Card
 from reid.inference import engines
-from reid.inference.batches import planes_of
+from reid.inference.batches import Memory, planes_of
 from reid.inference.embedder import check_runtime
 from reid.inference.engines import Engine, difference, engine_of
 from reid.inference.torch_networks import compiled, folded
@@ -46,7 +46,7 @@ def test_planes_are_the_cards() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 9, 7, 3), dtype=np.uint8)
     images[0], images[1] = 0, 255
     wanted = card.prepare({"image": torch.from_numpy(images)})["image"]  # type: ignore[typeddict-item]
-    found = planes_of(images, card.mean, card.std)
+    found = planes_of(images, Memory(3, (9, 7)).planes, mean=card.mean, std=card.std)
     assert found.is_contiguous()
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
 
