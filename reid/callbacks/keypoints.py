@@ -81,9 +81,7 @@ class KeypointMetrics(Scorer):
         metrics = {**pck(found, true), **pck_legacy(found, true)}
         seconds = time.perf_counter() - self._started
         self.result = Poses(metrics, found, mean_errors(found, true), seconds)
-        self.log_figures(
-            {f"{self.stage}/{name}": value for name, value in metrics.items()}, trainer, pl_module
-        )
+        pl_module.log_dict({f"{self.stage}/{name}": value for name, value in metrics.items()})
 
 
 def true_keypoints(records: Sequence[Record]) -> NDArray[np.float64]:

@@ -160,9 +160,7 @@ class RetrievalMetrics(Scorer):
         for name in self.report:
             place = self.stage if name == self.distance else f"{self.stage}/{name}"
             fractions = {key: value for key, value in metrics[name].items() if key not in COUNTS}
-            self.log_figures(
-                {f"{place}/{key}": value for key, value in fractions.items()}, trainer, pl_module
-            )
+            pl_module.log_dict({f"{place}/{key}": value for key, value in fractions.items()})
 
     def _gathered(self, trainer: pl.Trainer) -> tuple[Columns, dict[str, int]]:
         """The columns of all ranks, which gather them in one order; how many values of which attributes."""

@@ -1,10 +1,8 @@
 """What the callbacks that score an evaluation have in common: a result, and the figure that decides."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.trainer.states import TrainerFn
 
 
 class Scorer(pl.Callback):
@@ -16,13 +14,6 @@ class Scorer(pl.Callback):
 
     def check(self, benchmark: Any) -> None:
         """Look at a benchmark before its images are; ``ValueError`` where it lacks what is scored."""
-
-    def log_figures(
-        self, figures: Mapping[str, float], trainer: pl.Trainer, module: pl.LightningModule
-    ) -> None:
-        """Log an evaluation's figures; loggers get those of epochs, others reach them as ``final/...``."""
-        to_loggers = None if trainer.state.fn == TrainerFn.FITTING else False  # True asks for a logger
-        module.log_dict(dict(figures), logger=to_loggers)
 
     def score(self, result: Any) -> float:
         """A result's figure that decides, a fraction."""

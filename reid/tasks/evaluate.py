@@ -131,7 +131,9 @@ def evaluate_each(
     *,
     vocabulary: Mapping[str, Sequence[str]],
 ) -> Results:
-    """What one network finds in each benchmark; figures of the first are logged as ``val/...``.
+    """What one network finds in each benchmark.
+
+    Loggers hear of it from `log_end`: for them ``val/...`` are curves over epochs.
 
     Args:
         vocabulary: attribute -> names of its values, in the order of the network's scores.
@@ -141,7 +143,9 @@ def evaluate_each(
         datamodule.prepare_data()
         datamodule.speak(vocabulary)
         scorer.stage = datamodule.name if results else "val"
+        loggers, trainer.loggers = trainer.loggers, []
         trainer.validate(module, datamodule, verbose=False)
+        trainer.loggers = loggers
         assert scorer.result is not None
         results.append((datamodule, scorer.result))
     return results
