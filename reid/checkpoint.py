@@ -10,6 +10,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -157,21 +158,29 @@ def check_targets(section: Any, *, where: str = "model") -> None:
 
 
 def _is_allowed(target: Any) -> bool:
+    return _class_of(target) is not None
+
+
+def _class_of(target: Any) -> type | None:
     """A class defined under an allowed module: no function, and nothing that a module merely imports."""
     if not isinstance(target, str) or not target.startswith(ALLOWED):
-        return False
+        return None
     module_name, _, class_name = target.rpartition(".")
     try:
         module = __import__(module_name, fromlist=[class_name])
     except ImportError:
-        return False
+        return None
     found = getattr(module, class_name, None)
-    return isinstance(found, type) and f"{found.__module__}.".startswith(ALLOWED)
+    return found if isinstance(found, type) and f"{found.__module__}.".startswith(ALLOWED) else None
 
 
 def difference(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, prefix: str = "model") -> list[str]:
-    """What two model sections disagree about, a line each: ``key: saved -> wanted``."""
+    """What two model sections disagree about, a line each: ``key: saved -> wanted``.
+
+    An option that a section does not name has its class's default: it came later than the checkpoint.
+    """
     lines = []
+    saved, wanted = completed(saved), completed(wanted)
     for key in sorted(saved.keys() | wanted.keys()):
         ours, theirs = saved.get(key), wanted.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
@@ -179,3 +188,12 @@ def difference(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, prefix: s
         elif ours != theirs:
             lines.append(f"{prefix}.{key}: {ours} -> {theirs}")
     return lines
+
+
+def completed(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section with the defaults of its own class's options."""
+    kind = _class_of(section.get("_target_"))
+    options = {} if kind is None else signature(kind).parameters
+    return {name: each.default for name, each in options.items() if each.default is not each.empty} | {
+        **section
+    }

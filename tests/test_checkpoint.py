@@ -168,3 +168,12 @@ def test_differences_are_named() -> None:
     }
     assert difference(MODEL, MODEL) == []
     assert difference(MODEL, other) == ["model.network.num_identities: 3 -> 4"]
+
+
+def test_an_option_that_came_later_has_its_default() -> None:
+    before = {"_target_": "reid.networks.AlignedReID", "num_identities": 3}
+    now = {**before, "padding": "torch", "epsilon": 1e-5}
+    assert difference({"network": before}, {"network": now}) == []
+    assert difference({"network": before}, {"network": {**now, "padding": "same"}}) == [
+        "model.network.padding: torch -> same"
+    ]
