@@ -66,7 +66,8 @@ def brought(config: DictConfig, key: str, url: str) -> str:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda each: fetched(config, each), listed_beside(place, url)))
     if key in WITH_CARDS:
-        with suppress(FileNotFoundError):  # most files carry it inside
+        # Most files carry it inside; where nobody may list a bucket, what is missing is forbidden
+        with suppress(FileNotFoundError, PermissionError):
             fetched(config, f"{url}.json")
     return str(place)
 
