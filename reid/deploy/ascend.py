@@ -25,11 +25,7 @@ def atc_command(card: Card, onnx: Path, om: Path, *, soc_version: str, aipp: Pat
     Raises:
         ValueError: no name of a chip.
     """
-    if not re.fullmatch(r"Ascend\w+", str(soc_version)):
-        raise ValueError(
-            f"task.soc_version={soc_version!r}: use the chip's name as atc knows it, as Ascend310,"
-            " Ascend310P3 or Ascend910B3 (npu-smi info)"
-        )
+    check_chip(soc_version)
     return [
         ATC,
         "--framework=5",
@@ -41,6 +37,15 @@ def atc_command(card: Card, onnx: Path, om: Path, *, soc_version: str, aipp: Pat
         f"--soc_version={soc_version}",
         *([f"--insert_op_conf={aipp.name}"] if aipp else []),
     ]
+
+
+def check_chip(soc_version: str) -> None:
+    """Raise ``ValueError`` for what is no name of a chip."""
+    if not re.fullmatch(r"Ascend\w+", str(soc_version)):
+        raise ValueError(
+            f"task.soc_version={soc_version!r}: use the chip's name as atc knows it, as Ascend310,"
+            " Ascend310P3 or Ascend910B3 (npu-smi info)"
+        )
 
 
 def converter_command(card: Card, onnx: Path, mindir: Path) -> list[str]:

@@ -118,8 +118,7 @@ def write_onnx(network: nn.Module, card: Card, path: Path, *, opset: int, simpli
 
 def onnx_bytes(network: nn.Module, card: Card, *, opset: int, slim: Any = None) -> bytes:
     """What `write_onnx` writes, by the simplifier ``slim`` if there is one; raises as it does."""
-    if opset not in OPSETS:
-        raise ValueError(f"task.opset={opset!r}: use {OPSETS[0]} to {OPSETS[-1]}")
+    check_opset(opset)
     try:
         import onnx
     except ImportError as error:
@@ -148,6 +147,12 @@ def onnx_bytes(network: nn.Module, card: Card, *, opset: int, slim: Any = None) 
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data
+
+
+def check_opset(opset: int) -> None:
+    """Raise ``ValueError`` for one that is not written."""
+    if opset not in OPSETS:
+        raise ValueError(f"task.opset={opset!r}: use {OPSETS[0]} to {OPSETS[-1]}")
 
 
 def write_torchscript(network: nn.Module, card: Card, path: Path) -> Exported:

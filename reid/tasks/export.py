@@ -16,7 +16,7 @@ from torch import nn
 from reid.checkpoint import read_checkpoint
 from reid.deploy import ascend, parity
 from reid.deploy.card import Card
-from reid.deploy.files import Exported, describe_file, write_card, write_onnx, write_torchscript
+from reid.deploy.files import Exported, check_opset, describe_file, write_card, write_onnx, write_torchscript
 from reid.deploy.runtimes import open_runtime
 from reid.tasks.build import trained_module
 from reid.tasks.report import write_json
@@ -116,6 +116,10 @@ def check_options(options: DictConfig) -> None:
         raise ValueError(
             f"task.batch_sizes={wanted}: use different whole numbers of 1 or more, as [1,4,8], or null"
         )
+    if options.format != "torchscript":
+        check_opset(options.opset)
+    if options.format == "om":
+        ascend.check_chip(options.soc_version)
 
 
 def sizes(options: DictConfig) -> Sequence[int | None]:

@@ -1,6 +1,7 @@
 """Files answer what networks do, for every model and switch, and say what they want."""
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -33,8 +34,10 @@ def worst(found: list[parity.Agreement]) -> float:
 @pytest.mark.parametrize("name", [name for name in MAKERS if "multitask" not in name])
 def test_onnx_answers_as_pytorch(name: str, tmp_path: Path) -> None:
     network, card = made(name)
-    exported = write_onnx(network, card, tmp_path / f"{name}.onnx", opset=17, simplify=name != "osnet")
-    assert worst(parity.compare(open_runtime(exported.path), network)) < 2e-5
+    simplify = name not in ("osnet", "osnet_x0_5", "osnet_x0_75")  # their graph is osnet_x0_25's
+    exported = write_onnx(network, card, tmp_path / f"{name}.onnx", opset=17, simplify=simplify)
+    batches = parity.BATCHES if name == "osnet_x0_25" else parity.BATCHES[:2]
+    assert worst(parity.compare(open_runtime(exported.path), network, batches=batches)) < 2e-5
     session = onnxruntime.InferenceSession(str(exported.path), providers=["CPUExecutionProvider"])
     assert [each.name for each in session.get_inputs()] == ["image"]
     assert session.get_inputs()[0].shape == ["batch", 3, *SIZE]
@@ -65,7 +68,7 @@ def test_multitask_answers_as_pytorch_whatever_it_sees(switches: dict[str, bool]
 
 
 def test_logits_are_the_classifiers(tmp_path: Path) -> None:
-    network, card = made("multitask")
+    network, card = made("multitask_shallow")
     runtime = open_runtime(write_onnx(network, card, tmp_path / "m.onnx", opset=17, simplify=False).path)
     image = torch.randn(2, 3, *SIZE)
     logits = runtime([image.numpy()])[0]
@@ -77,7 +80,7 @@ def test_logits_are_the_classifiers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opset", [11, 13, 20])
 def test_opsets(opset: int, small: Small, tmp_path: Path) -> None:
     network, card = small
-    path = write_onnx(network, card, tmp_path / "o.onnx", opset=opset, simplify=True).path
+    path = write_onnx(network, card, tmp_path / "o.onnx", opset=opset, simplify=opset == 13).path
     assert onnx.load(path).opset_import[0].version == opset
     assert worst(parity.compare(open_runtime(path), network, batches=(3,))) < 1e-5
 
@@ -88,17 +91,22 @@ def test_other_opsets_are_refused(opset: int, small: Small, tmp_path: Path) -> N
         write_onnx(*small, tmp_path / "o.onnx", opset=opset, simplify=True)
 
 
-@pytest.mark.parametrize("name", ["osnet_x0_25", "aligned_reid", "multitask"])
-def test_torchscript_answers_as_pytorch(name: str, tmp_path: Path) -> None:
-    switches = {"keypoints": True} if name == "multitask" else {}
+def test_torchscript_answers_as_pytorch(small: Small, small_torchscript: Path, tmp_path: Path) -> None:
+    network, card = small
+    alone = shutil.copy(small_torchscript, tmp_path / "n.pt")
+    assert read_card(alone) == card  # it lies inside
+    assert worst(parity.compare(open_runtime(alone), network)) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["aligned_reid_learnt", "multitask_shallow"])
+def test_torchscript_has_all_inputs_and_outputs(name: str, tmp_path: Path) -> None:
+    switches = {"keypoints": True} if "multitask" in name else {}
     network, card = made(name, **switches)
     path = write_torchscript(network, card, tmp_path / "n.pt").path
-    beside(path).unlink()
-    assert read_card(path) == card  # it lies inside
     assert worst(parity.compare(open_runtime(path), network)) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["osnet_x0_25", "multitask"])
+@pytest.mark.parametrize("name", ["osnet_x0_25", "multitask_shallow"])
 def test_half_inside_is_near_and_float_outside(name: str, tmp_path: Path) -> None:
     network, card = made(name)
     card = replace(card, half=True)
@@ -112,7 +120,9 @@ def test_half_inside_is_near_and_float_outside(name: str, tmp_path: Path) -> Non
 
 def test_one_batch_size_is_one_batch_size(small: Small, tmp_path: Path) -> None:
     network, card = small
-    path = write_onnx(network, replace(card, batch_size=4), tmp_path / "b.onnx", opset=17, simplify=True).path
+    path = write_onnx(
+        network, replace(card, batch_size=4), tmp_path / "b.onnx", opset=17, simplify=False
+    ).path
     runtime = open_runtime(path)
     assert {each.batch for each in parity.compare(runtime, network)} == {4}
     images = torch.randn(6, 3, *SIZE).numpy()
@@ -126,7 +136,7 @@ def test_one_batch_size_is_one_batch_size(small: Small, tmp_path: Path) -> None:
 def test_preprocessing_inside_is_the_loaders(small: Small, tmp_path: Path) -> None:
     network, card = small
     card = as_embedded(card)
-    path = write_onnx(network, card, tmp_path / "e.onnx", opset=17, simplify=True).path
+    path = write_onnx(network, card, tmp_path / "e.onnx", opset=17, simplify=False).path
     runtime = open_runtime(path)
     pictures = torch.randint(0, 256, (3, *SIZE, 3), dtype=torch.uint8)
     with torch.no_grad():
@@ -192,12 +202,11 @@ def test_what_is_no_file_of_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 @pytest.mark.parametrize("kind", ["onnx", "pt"])
 def test_cut_files_are_refused(
-    kind: str, share: float, small: Small, small_onnx: Path, tmp_path: Path
+    kind: str, share: float, small_onnx: Path, small_torchscript: Path, tmp_path: Path
 ) -> None:
     """Also where the card beside them is whole."""
-    network, card = small
     path = tmp_path / f"torn.{kind}"
-    whole = small_onnx if kind == "onnx" else write_torchscript(network, card, tmp_path / "whole.pt").path
+    whole = small_onnx if kind == "onnx" else small_torchscript
     content = whole.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     beside(path).write_text(beside(whole).read_text())
