@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 FORMAT = 1
-EXPORTED = (".onnx", ".pt", ".om")
+EXPORTED = (".onnx", ".pt", ".om")  # endings of what task=export writes and can be run
 ALLOWED = ("reid.", "torch.nn.", "torch.optim.")
 
 

@@ -22,6 +22,7 @@ SHOWN = {"mAP": "mAP", "rank1": "rank-1", "pck": "PCK"}  # figures in per cent, 
 ACCURACY = "_accuracy"
 
 Job = dict[str, Any]  # "job": number, "folder", "overrides": key -> value, "status" ..., and figures
+Scored = tuple[Job, list[dict[str, float]]]  # a job that reached something, and rows of its metrics.csv
 
 
 class SweepTable(Callback):
@@ -49,9 +50,10 @@ def show(folder: Path) -> list[Job]:
         return jobs
     write_results(jobs, varied, folder / "results.csv")
     lines = [row(job, varied) for job in jobs]
-    draw(jobs, varied, folder)
+    scored = [(job, read_epochs(folder / job["folder"] / "metrics.csv")) for job in jobs if is_scored(job)]
+    draw(scored, varied, folder)
     repeats = [word for key, word in in_short(varied).items() if key in REPEATS]
-    charts = sweep_charts(shown_jobs(jobs, varied, folder), repeats=repeats)
+    charts = sweep_charts(shown_jobs(scored, varied), repeats=repeats)
     write_sweep_report(lines, folder, charts=charts)
     finished = [job for job in jobs if job["status"] == "finished"]
     if len(finished) > 1 and all(key in REPEATS for key in varied):
@@ -85,8 +87,8 @@ def read_jobs(folder: Path) -> list[Job]:
     return sorted(jobs, key=lambda job: -1.0 if job["objective"] is None else job["objective"], reverse=True)
 
 
-def draw(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> None:
-    """results.png, of the jobs that reached something."""
+def draw(scored: Sequence[Scored], varied: Sequence[str], folder: Path) -> None:
+    """results.png."""
     from reid.plots.sweep import SweptJob, plot_sweep
 
     kept = [key for key in varied if key not in REPEATS] or varied
@@ -95,16 +97,15 @@ def draw(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> None:
         SweptJob(
             name=" ".join(f"{words[key]}={job['overrides'].get(key, '')}" for key in kept),
             objective=job["objective"],
-            epochs=read_epochs(folder / job["folder"] / "metrics.csv"),
+            epochs=epochs,
         )
-        for job in jobs
-        if is_scored(job)
+        for job, epochs in scored
     ]
     if swept:
         plot_sweep(swept, folder / "results.png")
 
 
-def shown_jobs(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> list[Any]:
+def shown_jobs(scored: Sequence[Scored], varied: Sequence[str]) -> list[Any]:
     """The same jobs as the page shows them."""
     from reid.pages import ShownJob
 
@@ -114,10 +115,9 @@ def shown_jobs(jobs: Sequence[Job], varied: Sequence[str], folder: Path) -> list
             number=job["job"],
             choices={words[key]: job["overrides"].get(key, "") for key in varied},
             objective=job["objective"],
-            epochs=read_epochs(folder / job["folder"] / "metrics.csv"),
+            epochs=epochs,
         )
-        for job in jobs
-        if is_scored(job)
+        for job, epochs in scored
     ]
 
 

@@ -11,12 +11,12 @@ from reid.contracts import Distance, Labels
 from reid.datasets.records import Benchmark
 from reid.evaluation import (
     JUNK,
-    CosineDistance,
     EuclideanDistance,
     Further,
     Ranking,
     Threshold,
     Tracks,
+    is_of_embeddings,
     rank,
     retrieval_metrics,
     threshold_at,
@@ -117,7 +117,7 @@ class Measures:
         labelled = features_of(query), labels_of(query), features_of(gallery), labels_of(gallery)
         labels = torch.cat([query["identity"], gallery["identity"]])
         alone = len(set(labels[labels != JUNK].tolist())) < 2
-        if alone or not isinstance(distance, EuclideanDistance | CosineDistance):
+        if alone or not is_of_embeddings(distance):
             return None
         block = block_within(self.memory, images=len(gallery["index"]), queries=len(query["index"]))
         return threshold_at(*labelled, distance=distance, fpr=fpr, same_camera=self.same_camera, block=block)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from reid.checkpoint import EXPORTED
 from reid.deploy.answers import Interface
 from reid.deploy.card import Card
-from reid.deploy.runtimes import SUFFIXES, looked_into, open_runtime
+from reid.deploy.runtimes import looked_into, open_runtime
 from reid.loading.device import gray_levels
 from reid.networks.multitask import KEYPOINTS
 
@@ -38,7 +39,7 @@ def foreign_card(
     Raises:
         ValueError: it takes or gives something else, or is an OM file, which cannot be looked into here.
     """
-    if path.suffix not in SUFFIXES[:2]:
+    if path.suffix not in EXPORTED[:2]:
         raise ValueError(
             f"{path} does not say what it takes: keep the .json that task=export wrote beside it, or evaluate"
             " the ONNX file that it was made from"

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from reid.checkpoint import EXPORTED
 from reid.contracts import Features
 from reid.deploy.answers import features_from
 from reid.deploy.card import Card, read_card
@@ -17,7 +18,6 @@ from reid.deploy.files import quiet
 from reid.deploy.timing import synchronize
 
 Array = NDArray[Any]
-SUFFIXES = (".onnx", ".pt", ".om")
 PROVIDERS = {  # torch's name of a device -> ONNX Runtime's, and what brings it
     "cuda": ("CUDAExecutionProvider", "onnxruntime-gpu"),
     "npu": ("CANNExecutionProvider", "onnxruntime-cann"),
@@ -189,7 +189,7 @@ def open_runtime(
         ".om": Om,
     }
     if path.suffix not in kinds:
-        raise ValueError(f"{path}: exported files that can be run end on {', '.join(SUFFIXES)}")
+        raise ValueError(f"{path}: exported files that can be run end on {', '.join(EXPORTED)}")
     return kinds[path.suffix](path, card or read_card(path), device=device, threads=threads)
 
 

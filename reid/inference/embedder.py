@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 import torch
 from tqdm import tqdm
 
+from reid.checkpoint import EXPORTED
 from reid.contracts import Features
 from reid.deploy import Card, open_runtime
-from reid.deploy.runtimes import SUFFIXES
 from reid.inference.batches import read_ahead, read_batch
 from reid.inference.engines import ON_CPU, ON_DEVICE, Kind, Precision, engine_of, of_file
 from reid.inference.network import check_card, read_network
@@ -73,7 +73,7 @@ class Embedder:
         self.progress = progress
         self.num_workers = num_workers
         self.on_bad_image = on_bad_image
-        if self.path.suffix in SUFFIXES:
+        if self.path.suffix in EXPORTED:
             file = open_runtime(self.path, device=place, threads=torch.get_num_threads())
             self.card: Card = file.card
             check_card(self.card, self.path)
@@ -163,7 +163,7 @@ def check_runtime(runtime: str, path: Path, *, device: torch.device, precision: 
         raise ValueError(f"runtime={runtime!r}: use {', '.join(get_args(Kind))}")
     if runtime == "auto":
         return
-    if path.suffix in SUFFIXES:
+    if path.suffix in EXPORTED:
         raise ValueError(f"runtime={runtime}: {path} is an exported file and has its own, use auto")
     if runtime != "torch" and device.type != "cpu":
         raise ValueError(f"runtime={runtime} is for the CPU: use torch on {device}, or device=cpu")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from torch import nn
 
-from reid.checkpoint import check_targets, load_network, read_checkpoint
+from reid.checkpoint import read_checkpoint
 from reid.deploy import Card
 from reid.deploy.files import describe_file
-from reid.tasks.build import build_module
+from reid.tasks.build import restored
 
 
 def read_network(path: Path) -> tuple[Card, nn.Module]:
@@ -24,9 +24,7 @@ def read_network(path: Path) -> tuple[Card, nn.Module]:
             f"{path} does not say its {' and '.join(lacking)}, and nothing is guessed: train it again, or"
             " make it from its weights with task=convert"
         )
-    check_targets(told["model"])
-    network = build_module(dict(told["model"])).network
-    load_network(network, checkpoint)
+    network = restored(dict(told["model"]), checkpoint).network
     return describe_file(told, network.eval(), source=str(path)), network
 
 

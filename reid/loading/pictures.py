@@ -42,6 +42,12 @@ def pictures_below(folder: Path) -> list[Path]:
     return found
 
 
+def names_in(path: Path) -> list[str]:
+    """The lines of a list of pictures, blank ones left out."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
 def pixels_of(item: Any, *, name: str) -> Pixels:
     """(h, w, 3) uint8 RGB of a file, an array or a PIL image.
 

@@ -13,6 +13,7 @@ from reid.tasks.build_model import (
     WEIGHTS,
     build_module,
     model_section,
+    restored,
     trained_module,
     training_module,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "learning_rate",
     "model_section",
     "pose_finder",
+    "restored",
     "trained_module",
     "training_module",
 ]

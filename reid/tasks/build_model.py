@@ -63,10 +63,22 @@ def trained_module(checkpoint: dict[str, Any], config: DictConfig) -> TaughtModu
     How heat maps are read is not learnt: if the configured model is the checkpoint's, its options hold.
     """
     section = dict(checkpoint["reid"]["model"])
-    check_targets(section)
     if config.model.name == section.get("name"):
         section |= {key: config.model[key] for key in READING if key in section and key in config.model}
-    module = build_module(section, channels_last=config.device.channels_last, compile=config.device.compile)
-    load_network(module.network, checkpoint)
+    module = restored(
+        section, checkpoint, channels_last=config.device.channels_last, compile=config.device.compile
+    )
     module.description = checkpoint["reid"]
+    return module
+
+
+def restored(section: dict[str, Any], checkpoint: dict[str, Any], **settings: Any) -> TaughtModule:
+    """The module of a checkpoint's model section, which nobody vouches for, with the checkpoint's weights.
+
+    Raises:
+        ValueError: the section names strange classes, or the weights are of another network.
+    """
+    check_targets(section)
+    module = build_module(section, **settings)
+    load_network(module.network, checkpoint)
     return module

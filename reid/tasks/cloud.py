@@ -13,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from reid.launch import is_first, is_job, name_of_start
+from reid.loading.pictures import names_in
 from reid.storage import AT_ONCE, Copied, connect, copy_out, fetch, is_url, send
 from reid.unpacking import unpack_all
 
@@ -83,8 +84,7 @@ def cache_of(config: DictConfig) -> Path:
 def listed_beside(path: Path, url: str) -> list[str]:
     """URLs of the files that a list behind a URL names, relative to itself."""
     folder = url.rpartition("/")[0]
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return [f"{folder}/{line.strip()}" for line in lines if line.strip()]
+    return [f"{folder}/{name}" for name in names_in(path)]
 
 
 def only_file(place: Path, *, said: str) -> Path:

@@ -11,9 +11,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from reid.checkpoint import check_targets, describe, load_network, read_checkpoint, write_checkpoint
+from reid.checkpoint import describe, read_checkpoint, write_checkpoint
 from reid.modules import TaughtModule
-from reid.tasks.build import build_module, model_section
+from reid.tasks.build import build_module, model_section, restored
 from reid.weights import (
     WeightsReport,
     advice,
@@ -81,10 +81,7 @@ def own(path: Path) -> tuple[TaughtModule, dict[str, Any]]:
     """The module of a checkpoint of ours with its weights, and what the checkpoint says of itself."""
     checkpoint = read_checkpoint(path)
     description: dict[str, Any] = checkpoint["reid"]
-    check_targets(description["model"])
-    module = build_module(description["model"])
-    load_network(module.network, checkpoint)
-    return module, description
+    return restored(description["model"], checkpoint), description
 
 
 def published(config: DictConfig, path: Path) -> tuple[TaughtModule, dict[str, Any], WeightsReport]:

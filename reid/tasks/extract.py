@@ -11,7 +11,7 @@ from reid import __version__
 from reid.datasets.features import FeatureSet, Origin, check_features_path, write_features
 from reid.datasets.folder import SUFFIXES
 from reid.inference import Embedder
-from reid.loading.pictures import pictures_below
+from reid.loading.pictures import names_in, pictures_below
 from reid.tasks.sources import device_of, one_source
 
 
@@ -102,8 +102,7 @@ def named_pictures(images: Path, *, said: str) -> tuple[Path, list[str]]:
             f"{said}={images}: give a folder, a list that ends with .txt, or a picture"
             f" ({', '.join(SUFFIXES)})"
         )
-    lines = images.read_text(encoding="utf-8-sig").splitlines()
-    names = [line.strip() for line in lines if line.strip()]
+    names = names_in(images)
     if not names:
         raise ValueError(f"{images} is empty: write a path a line, relative to {folder}")
     for name in names:

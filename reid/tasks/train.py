@@ -33,7 +33,6 @@ from reid.tasks.training_pictures import draw_training
 
 log = logging.getLogger(__name__)
 
-
 Kind = TypeVar("Kind")
 
 
