@@ -48,10 +48,12 @@ class EndTogether(pl.Callback):
 
     def end(self) -> None:
         """Kill those that are left: they may be waiting for this one in a collective."""
-        for child in self.children:
+        left = list(self.children)
+        # Before they are killed: our own look, and Lightning's observer, would take that for a failure
+        self.children.clear()
+        for child in left:
             child.kill()
             child.wait()
-        self.children.clear()  # Lightning's observer, which has the same list, would kill this process too
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
