@@ -1,7 +1,7 @@
 """Features by one thread: engines of `Embedder` and task=extract beside eager PyTorch, 64 images at once.
 
 Figures are processor time, the least of rounds in turn: neighbours on the machine count little. Those of the
-clock stand beside them, both in ``extra_info``.
+clock stand beside them. ``extra_info`` is a row of experiments/speed_inference/speeds.csv.
 """
 
 import time
